@@ -1,0 +1,46 @@
+/*
+ * options.h: command-line options from a table: parsing, checking and help come from the same rows. --name VALUE and
+ * --name=VALUE; -- ends options; -h/--help everywhere. Unknown options name the nearest known one.
+ */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include "core/err.h"
+
+enum option_type { OPTION_FLAG, OPTION_INT, OPTION_REAL, OPTION_TEXT };
+
+struct option_spec {
+    const char *name;  /* without dashes */
+    enum option_type type;
+    const char *value; /* placeholder in help, "N", "DIR"; NULL for flags */
+    const char *fallback; /* default as text; NULL = none */
+    const char *help;
+    double min, max;   /* for INT and REAL when max > min */
+};
+
+struct options {
+    const struct option_spec *specs;
+    int n_specs;
+    const char **values; /* [n_specs] as given, NULL = not given */
+    const char **args;   /* positional */
+    int n_args;
+    bool json, quiet;    /* --json, --quiet: every command has them */
+    int argc;            /* as typed, for the manifest */
+    const char *const *argv;
+};
+
+/* Values of an option, its fallback when not given. A name that is not in the table is a bug. */
+bool options_flag(const struct options *o, const char *name);
+int64_t options_int(const struct options *o, const char *name);
+double options_real(const struct options *o, const char *name);
+const char *options_text(const struct options *o, const char *name); /* NULL if not given and no fallback */
+bool options_given(const struct options *o, const char *name);
+
+/* Shared rows: --seed N, --threads N, --cpu TIER, --memory MiB. Use in tables as OPTIONS_COMMON. */
+#define OPTIONS_COMMON \
+    {"seed", OPTION_INT, "N", "1", "every random draw follows from it", 0, 9e15}, \
+    {"threads", OPTION_INT, "N", "0", "threads; 0 = all processors; results do not depend on it", 0, 1024}, \
+    {"cpu", OPTION_TEXT, "TIER", "auto", "kernels: auto, ref, avx2, avx512, neon", 0, 0}, \
+    {"memory", OPTION_INT, "MIB", "0", "most memory to use; 0 = what the machine has", 0, 1e9}
+
+#endif

@@ -1,0 +1,125 @@
+#define _GNU_SOURCE
+#include "core/cpu.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const tier_names[CPU_N_TIERS] = {"ref", "neon", "avx2", "avx512"};
+
+const char *cpu_tier_name(enum cpu_tier tier)
+{
+    ASSERT(tier >= 0 && tier < CPU_N_TIERS);
+    return tier_names[tier];
+}
+
+bool cpu_has(enum cpu_tier tier)
+{
+#if defined(__x86_64__)
+    switch (tier) {
+    case CPU_REF:
+        return true;
+    case CPU_AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case CPU_AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && cpu_has(CPU_AVX2);
+    default:
+        return false;
+    }
+#elif defined(__aarch64__)
+    return tier == CPU_REF || tier == CPU_NEON;
+#else
+    return tier == CPU_REF;
+#endif
+}
+
+enum cpu_tier cpu_best(void)
+{
+    enum cpu_tier best = CPU_REF;
+    for (int t = 0; t < CPU_N_TIERS; t++) {
+        if (cpu_has((enum cpu_tier)t)) {
+            best = (enum cpu_tier)t;
+        }
+    }
+    return best;
+}
+
+bool cpu_parse(const char *name, enum cpu_tier *tier, struct err *e)
+{
+    ASSERT(name && tier);
+    if (strcmp(name, "auto") == 0) {
+        *tier = cpu_best();
+        return true;
+    }
+    for (int t = 0; t < CPU_N_TIERS; t++) {
+        if (strcmp(name, tier_names[t]) == 0) {
+            if (!cpu_has((enum cpu_tier)t)) {
+                err_set(e, ERR_USAGE, "--cpu %s: this processor cannot run that tier", name);
+                return err_hint(e, "the best here is %s", cpu_tier_name(cpu_best()));
+            }
+            *tier = (enum cpu_tier)t;
+            return true;
+        }
+    }
+    return err_set(e, ERR_USAGE, "--cpu %s: expected auto, ref, neon, avx2 or avx512", name);
+}
+
+#if defined(__x86_64__)
+static void cpu_cpuid(unsigned leaf, unsigned sub, unsigned r[4])
+{
+    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+}
+#endif
+
+bool cpu_has_avx512_bf16(void)
+{
+#if defined(__x86_64__)
+    unsigned r[4];
+    cpu_cpuid(7, 1, r);
+    return cpu_has(CPU_AVX512) && (r[0] >> 5 & 1);
+#else
+    return false;
+#endif
+}
+
+bool cpu_has_amx_bf16(void)
+{
+#if defined(__x86_64__) && defined(__linux__)
+    unsigned r[4];
+    cpu_cpuid(7, 0, r);
+    return cpu_has(CPU_AVX512) && (r[3] >> 22 & 1) && (r[3] >> 24 & 1);
+#else
+    return false;
+#endif
+}
+
+void cpu_model_name(char *buf, size_t len)
+{
+    snprintf(buf, len, "unknown");
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    if (!f) {
+        return;
+    }
+    char line[256];
+    while (fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && colon) {
+            colon[strcspn(colon, "\n")] = 0;
+            snprintf(buf, len, "%s", colon + 2);
+            break;
+        }
+    }
+    fclose(f);
+}
+
+int cpu_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        return CPU_COUNT(&set);
+    }
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}

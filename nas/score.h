@@ -1,0 +1,65 @@
+/*
+ * score.h: the contract of a training-free (or nearly) score. A score sees a network and a batch, not spaces or
+ * searches. Rooms nas/score_*.c, table nas/scores.c. Higher is better, always.
+ */
+#ifndef NAS_SCORE_H
+#define NAS_SCORE_H
+
+#include "core/machine.h"
+#include "nn/net.h"
+
+enum { SCORE_MAX_TAPS = GRAPH_MAX_TAPS };
+
+/* The fixed batch of a search, and what the reference makes of it. Read-only while scoring. */
+struct score_batch {
+    int n;
+    struct shape shape;
+    int n_classes;
+    const float *x;         /* [n, h, w, c], normalised */
+    const int32_t *labels;  /* [n] */
+    int n_taps;
+    const double *gram[SCORE_MAX_TAPS]; /* [n, n] centred Gram matrices of the reference's taps; NULL without one */
+};
+
+struct score_options {
+    int steps;             /* updates before the score is read */
+    float lr, momentum, decay;
+    double beta;           /* share of the representation term in the loss */
+    uint32_t tap_mask;     /* which taps enter (bit i = tap i) */
+    bool report_loss;      /* rmi-paper: minus the mixed loss; else the sum of the CKA values */
+    enum net_init init;
+    uint64_t seed;
+};
+
+/* One line of a score's course, for --trace. */
+struct score_step {
+    int step;
+    double loss, cka[SCORE_MAX_TAPS], cross_entropy;
+};
+
+struct score_job {
+    const struct machine *mc;
+    const struct graph *graph;       /* the candidate */
+    const struct score_batch *batch;
+    const struct score_options *options;
+    const char *init_path;           /* NULL, or a safetensors file to start from */
+    const char *save_init_path;      /* NULL, or where to write the starting weights */
+    void (*on_step)(void *ctx, const struct score_step *step); /* NULL = nobody listens */
+    void *ctx;
+    struct arena tmp;                /* scratch of at least plan_bytes */
+};
+
+struct score {
+    const char *name, *help;
+    bool needs_reference;
+    void (*defaults)(struct score_options *options);
+    size_t (*plan_bytes)(const struct machine *mc, const struct graph *g, const struct score_batch *batch);
+    /* *value may come back NaN: the caller turns that into VERDICT_DIVERGED. False only for errors of the world. */
+    bool (*run)(const struct score_job *job, double *value, struct err *e);
+};
+
+int score_count(void);
+const struct score *score_at(int i);
+MUST_USE bool score_find(const struct score **out, const char *name, struct err *e);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * model.h: named architectures. A room (nn/model_*.c) recognises the names it builds; nn/models.c lists the rooms.
+ * Names: resnet20 | resnet32 | resnet44 | resnet56, nb201:CODE (six digits) or nb201:STRING (the benchmark's string),
+ * mlp:W1,W2,...
+ */
+#ifndef NN_MODEL_H
+#define NN_MODEL_H
+
+#include "nn/graph.h"
+
+struct model_spec {
+    char arch[256];
+    struct shape input;
+    int n_classes;
+};
+
+struct model {
+    const char *name; /* "resnet" */
+    const char *help; /* one line */
+    bool (*match)(const char *arch);
+    /* Build into a fresh graph, with taps marked and finished. */
+    bool (*build)(struct graph *g, const struct model_spec *spec, struct err *e);
+    /* Recognise a weight file by its tensor names (sorted, n of them); fills arch. NULL = never. */
+    bool (*recognise)(const char *const *names, int n, char arch[256]);
+};
+
+/* Build any known architecture in the arena. ERR_USAGE names the known ones when arch is unknown. */
+MUST_USE bool model_build(struct graph **out, struct arena *keep, const struct model_spec *spec, struct err *e);
+
+#endif
