@@ -32,13 +32,13 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
 LDFLAGS += -fopenmp $(SANITIZE)
 LDLIBS  += -lopenblas -lcjson -lz -lcurl -lcrypto -lm
 
-LAYERS := core nn data nas
+LAYERS := core nn data nas cli
 KERNEL_SRC := $(foreach t,$(TIERS),$(wildcard core/kernels/*_$(t).c))
 core_SRC := $(wildcard core/*.c) $(KERNEL_SRC)
 nn_SRC   := $(wildcard nn/*.c)
 data_SRC := $(wildcard data/*.c)
 nas_SRC  := $(wildcard nas/*.c)
-cli_SRC  := $(wildcard cli/*.c)
+cli_SRC  := $(filter-out cli/main.c,$(wildcard cli/*.c))
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 # What a layer may be linked with, itself first.
@@ -46,7 +46,7 @@ core_LIBS := core
 nn_LIBS   := nn core
 data_LIBS := data core
 nas_LIBS  := nas nn core
-cli_LIBS  := nas nn data core
+cli_LIBS  := cli nas nn data core
 archives   = $(foreach l,$(1),$(BUILD)/lib$(l).a)
 
 TEST_SRC   := $(wildcard tests/test_*.c)
@@ -57,7 +57,7 @@ BENCH_BIN  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 .PHONY: all demo check kcheck deps test-deps install uninstall clean help tests
 all: hdnas
 
-hdnas: $(call objects,$(cli_SRC)) $(call archives,$(cli_LIBS))
+hdnas: $(BUILD)/cli/main.o $(call archives,$(cli_LIBS))
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 define layer_rule

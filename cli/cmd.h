@@ -1,6 +1,6 @@
 /*
- * cmd.h: the contract of a command: a row of help and one function. Only commands print and choose exit codes: data on
- * stdout, talk on stderr.
+ * cmd.h: the contract of a command: a row of help and one function. Rooms cli/cmd_*.c, table cli/main.c, names
+ * cli/cmds.h. Only commands print: data on stdout, talk on stderr. The code of the error is the exit code.
  */
 #ifndef CLI_CMD_H
 #define CLI_CMD_H
@@ -12,6 +12,7 @@ struct cmd {
     const char *name;     /* "search" */
     const char *summary;  /* one line for hdnas --help */
     const char *usage;    /* "hdnas search [options]" */
+    const char *about;    /* what it is for and what it writes; paragraphs are filled, NULL = none */
     const char *examples; /* shown by hdnas CMD --help; one per line */
     const struct option_spec *options;
     int n_options;

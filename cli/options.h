@@ -5,7 +5,7 @@
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
-#include "core/err.h"
+#include "core/arena.h"
 
 enum option_type { OPTION_FLAG, OPTION_INT, OPTION_REAL, OPTION_TEXT };
 
@@ -28,6 +28,22 @@ struct options {
     int argc;            /* as typed, for the manifest */
     const char *const *argv;
 };
+
+/* Options that every command has without listing them: --json, --quiet, --help. */
+enum { OPTIONS_N_EVERYWHERE = 3 };
+extern const struct option_spec options_everywhere[OPTIONS_N_EVERYWHERE];
+
+/* Read argv[0 .. argc) (what follows the command's name) by the table. Everything is checked here, so that reading a
+ * value cannot fail. *help is set, and nothing else is looked at, where -h or --help stands among the options.
+ * Given twice, the last counts. ERR_USAGE names the nearest known option, the range, or what a value should be. */
+MUST_USE bool options_parse(struct options *o, struct arena *keep, const struct option_spec *specs, int n_specs,
+                            int argc, const char *const *argv, bool *help, struct err *e);
+
+/* How many letters must change, go, come or swap places to turn a into b: for suggestions. */
+int options_distance(const char *a, const char *b);
+
+/* Whether a word this far (options_distance) from what was typed is worth suggesting. */
+bool options_near(int distance, const char *typed);
 
 /* Values of an option, its fallback when not given. A name that is not in the table is a bug. */
 bool options_flag(const struct options *o, const char *name);
