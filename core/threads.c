@@ -20,6 +20,27 @@ void threads_for(const struct machine *mc, int n, threads_fn *fn, void *ctx)
     }
 }
 
+int threads_ordered(const struct machine *mc, int n, threads_work_fn *work, threads_done_fn *done, void *ctx)
+{
+    ASSERT(mc->n_threads >= 1 && n >= 0);
+    unsigned char *worked = calloc((size_t)n + 1, 1); /* the last one stays 0: a sentinel */
+    ASSERT(worked);
+    int n_done = 0;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(mc->n_threads) if (mc->n_threads > 1)
+    for (int i = 0; i < n; i++) {
+        bool ok = work(ctx, i, omp_get_thread_num());
+#pragma omp critical(threads_ordered)
+        {
+            worked[i] = ok;
+            for (; worked[n_done]; n_done++) {
+                done(ctx, n_done);
+            }
+        }
+    }
+    free(worked);
+    return n_done;
+}
+
 struct thread_start {
     pthread_t id;
     void (*fn)(void *);

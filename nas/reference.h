@@ -15,7 +15,7 @@ struct reference_options {
 };
 
 /* Fill batch in the arena. reference: a NET_TRAIN net with loaded weights; its running statistics are left as they
- * were. With easy = NULL weights (no reference) use reference_batch_plain. */
+ * were. */
 MUST_USE bool reference_batch(struct score_batch *batch, struct arena *keep, const struct machine *mc,
                               struct net *reference, const struct feed *feed, const struct reference_options *o,
                               struct arena tmp, struct err *e);

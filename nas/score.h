@@ -7,6 +7,7 @@
 
 #include "core/machine.h"
 #include "nn/net.h"
+#include "nn/weights.h"
 
 enum { SCORE_MAX_TAPS = GRAPH_MAX_TAPS };
 
@@ -37,6 +38,9 @@ struct score_step {
     double loss, cka[SCORE_MAX_TAPS], cross_entropy;
 };
 
+/* Where the time of a score goes; seconds are added up. */
+enum score_part { SCORE_BUILD, SCORE_FORWARD, SCORE_GRAM, SCORE_BACKWARD, SCORE_UPDATE, SCORE_N_PARTS };
+
 struct score_job {
     const struct machine *mc;
     const struct graph *graph;       /* the candidate */
@@ -44,8 +48,10 @@ struct score_job {
     const struct score_options *options;
     const char *init_path;           /* NULL, or a safetensors file to start from */
     const char *save_init_path;      /* NULL, or where to write the starting weights */
+    const struct weights_info *info; /* what save_init_path says of itself; may be NULL without it */
     void (*on_step)(void *ctx, const struct score_step *step); /* NULL = nobody listens */
     void *ctx;
+    double *seconds;                 /* NULL, or [SCORE_N_PARTS] to add to */
     struct arena tmp;                /* scratch of at least plan_bytes */
 };
 

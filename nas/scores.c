@@ -1,0 +1,37 @@
+#include "nas/scores.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct score *const table[] = {
+    &score_rmi,
+    &score_rmi_paper,
+    &score_static_params,
+    &score_static_flops,
+};
+
+int score_count(void)
+{
+    return (int)N_ELEMS(table);
+}
+
+const struct score *score_at(int i)
+{
+    ASSERT(i >= 0 && i < score_count());
+    return table[i];
+}
+
+bool score_find(const struct score **out, const char *name, struct err *e)
+{
+    char known[256] = "";
+    for (int i = 0; i < score_count(); i++) {
+        if (strcmp(table[i]->name, name) == 0) {
+            *out = table[i];
+            return true;
+        }
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", table[i]->name);
+    }
+    err_set(e, ERR_USAGE, "unknown score \"%s\"", name);
+    return err_hint(e, "known scores: %s", known);
+}
