@@ -1,0 +1,214 @@
+#define _GNU_SOURCE
+#include "cli/archlist.h"
+#include "cli/cmds.h"
+#include "cli/json.h"
+#include "cli/judge.h"
+#include "cli/progress.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/threads.h"
+#include "nas/runlog.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option_spec score_options[] = {
+    JUDGE_OPTIONS,
+    {"as-given", OPTION_FLAG, NULL, NULL,
+     "score each cell as written, not the canonical one of its isomorphism class (implied by --init, --save-init)", 0,
+     0},
+    {"init", OPTION_TEXT, "FILE", NULL, "start from these weights (PyTorch names and layout); one architecture", 0, 0},
+    {"save-init", OPTION_TEXT, "FILE", NULL, "write the starting weights; one architecture", 0, 0},
+    {"trace", OPTION_TEXT, "FILE", NULL, "write step,loss,cka1,..,cross_entropy of every step; one architecture", 0,
+     0},
+    OPTIONS_COMMON,
+};
+
+enum { MAX_WORKERS = 256 };
+
+struct job {
+    const struct options *o;
+    const struct space *space;
+    struct judge judge;
+    struct machine mc;
+    struct arch *archs;
+    int n;
+    double *scores, *seconds;    /* [n] */
+    struct err *errors;          /* [n] */
+    struct arena workers[MAX_WORKERS];
+    FILE *trace;
+    struct json *json;           /* NULL = CSV as it comes */
+    struct progress progress;
+};
+
+static void job_on_step(void *ctx, const struct score_step *step)
+{
+    struct job *job = ctx;
+    fprintf(job->trace, "%d,%.9g", step->step, step->loss);
+    for (int i = 0; i < job->judge.batch.n_taps; i++) {
+        fprintf(job->trace, ",%.9g", step->cka[i]);
+    }
+    fprintf(job->trace, ",%.9g\n", step->cross_entropy);
+}
+
+static bool job_work(void *ctx, int i, int worker)
+{
+    struct job *job = ctx;
+    struct arena tmp = job->workers[worker];
+    struct machine mc = job->n > 1 ? machine_serial(&job->mc) : job->mc;
+    const char *init = options_text(job->o, "init"), *save = options_text(job->o, "save-init");
+    struct arch arch = job->archs[i];
+    struct weights_info info = {.spec = job->judge.model};
+    struct graph *graph;
+    double start = clock_now_s();
+    job->scores[i] = NAN;
+    if (!init && !save && !options_flag(job->o, "as-given")) {
+        job->space->canonical(&job->archs[i], &arch);
+    }
+    memcpy(info.mean, job->judge.info.mean, sizeof info.mean);
+    memcpy(info.std, job->judge.info.std, sizeof info.std);
+    info.has_norm = job->judge.info.has_norm;
+    job->space->model(&arch, &info.spec);
+    if (!model_build(&graph, &tmp, &info.spec, &job->errors[i])) {
+        return false;
+    }
+    size_t want = job->judge.score->plan_bytes(&mc, graph, &job->judge.batch);
+    if (want > tmp.cap - tmp.used) {
+        err_set(&job->errors[i], ERR_FAILED, "scoring needs %zu MiB a worker, %zu are allowed", want >> 20,
+                (tmp.cap - tmp.used) >> 20);
+        return err_hint(&job->errors[i], "raise --memory, or lower --batch-size or --threads");
+    }
+    struct score_job score = {
+        .mc = &mc,
+        .graph = graph,
+        .batch = &job->judge.batch,
+        .options = &job->judge.score_options,
+        .init_path = init,
+        .save_init_path = save,
+        .info = &info,
+        .on_step = job->trace ? job_on_step : NULL,
+        .ctx = job,
+        .tmp = tmp,
+    };
+    bool ok = job->judge.score->run(&score, &job->scores[i], &job->errors[i]);
+    job->seconds[i] = clock_now_s() - start;
+    return ok;
+}
+
+static void job_done(void *ctx, int i)
+{
+    struct job *job = ctx;
+    char text[SPACE_TEXT_LEN], number[32];
+    int64_t index = job->space->index(&job->archs[i]);
+    job->space->format(&job->archs[i], text);
+    if (job->json) {
+        json_object(job->json, NULL);
+        json_int(job->json, "index", index);
+        json_text(job->json, "arch", text);
+        json_real(job->json, "score", job->scores[i]);
+        json_real(job->json, "seconds", job->seconds[i]);
+        json_end(job->json);
+    } else {
+        runlog_number(number, job->scores[i]);
+        progress_clear(&job->progress);
+        printf("%" PRId64 ",%s,%s,%.3f\n", index, text, number, job->seconds[i]);
+        fflush(stdout);
+    }
+    progress_show(&job->progress, i + 1, NULL);
+}
+
+static bool job_single(const struct job *job, struct err *e)
+{
+    static const char *const single[] = {"init", "save-init", "trace"};
+    for (size_t i = 0; i < N_ELEMS(single); i++) {
+        if (options_text(job->o, single[i]) && job->n != 1) {
+            return err_set(e, ERR_USAGE, "--%s goes with one architecture, %d were given", single[i], job->n);
+        }
+        if (options_text(job->o, single[i]) && !job->judge.score->needs_reference) {
+            return err_set(e, ERR_USAGE, "--%s: the score %s trains nothing", single[i], job->judge.score->name);
+        }
+    }
+    return true;
+}
+
+/* The trace is written in memory and put in place whole, so that a failed run leaves no half of one. */
+static bool job_run(struct job *job, char **trace, size_t *trace_len, struct err *e)
+{
+    if (options_text(job->o, "trace")) {
+        job->trace = open_memstream(trace, trace_len);
+        ASSERT(job->trace);
+        fprintf(job->trace, "step,loss");
+        for (int i = 0; i < job->judge.batch.n_taps; i++) {
+            fprintf(job->trace, ",cka%d", i + 1);
+        }
+        fprintf(job->trace, ",cross_entropy\n");
+    }
+    if (!job->json) {
+        puts("index,arch,score,seconds");
+    } else {
+        json_array(job->json, NULL);
+    }
+    progress_open(&job->progress, "score", "architectures", 0, job->n, job->o->quiet);
+    int n_done = threads_ordered(&job->mc, job->n, job_work, job_done, job);
+    progress_close(&job->progress);
+    if (job->trace) {
+        fclose(job->trace);
+    }
+    if (n_done < job->n) {
+        *e = job->errors[n_done];
+        return false;
+    }
+    if (job->json) {
+        json_end(job->json);
+        json_print(job->json, stdout);
+    }
+    return !job->trace || file_write(options_text(job->o, "trace"), *trace, *trace_len, e);
+}
+
+static bool score_run(const struct options *o, struct arena *keep, struct err *e)
+{
+    struct job job = {.o = o};
+    struct json json;
+    char *trace = NULL;
+    size_t trace_len = 0;
+    json_init(&json, keep);
+    job.json = o->json ? &json : NULL;
+    if (!machine_init(&job.mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) ||
+        !space_find(&job.space, options_text(o, "space"), e) ||
+        !archlist_read(&job.archs, &job.n, keep, job.space, o, e) || !judge_open(&job.judge, o, keep, &job.mc, e) ||
+        !job_single(&job, e)) {
+        return false;
+    }
+    job.mc.n_threads = MIN(job.mc.n_threads, MAX_WORKERS);
+    job.scores = arena_push(keep, (size_t)job.n, sizeof *job.scores);
+    job.seconds = arena_push_zero(keep, (size_t)job.n, sizeof *job.seconds);
+    job.errors = arena_push_zero(keep, (size_t)job.n, sizeof *job.errors);
+    bool ok = true;
+    for (int i = 0; ok && i < job.mc.n_threads; i++) {
+        ok = arena_init(&job.workers[i], judge_worker_bytes(o, job.mc.n_threads), e);
+    }
+    ok = ok && job_run(&job, &trace, &trace_len, e);
+    for (int i = 0; i < job.mc.n_threads; i++) {
+        arena_release(&job.workers[i]);
+    }
+    free(trace);
+    return ok;
+}
+
+const struct cmd cmd_score = {
+    .name = "score",
+    .summary = "score architectures by representation similarity or another training-free measure",
+    .usage = "hdnas score [options] ARCH...",
+    .about = "Scores every architecture named as index, code or string, or one a line on standard input, and prints "
+             "index,arch,score,seconds. A score is always oriented so that higher is better.",
+    .examples = "hdnas score 13714 0 333133\n"
+                "hdnas score --score rmi-paper --data cifar10:DIR --reference resnet20.safetensors 13714\n"
+                "seq 0 99 | hdnas score --steps 10 --json > scores.json\n"
+                "hdnas score --trace course.csv --save-init w.safetensors --save-batch b.safetensors 6111",
+    .options = score_options,
+    .n_options = (int)N_ELEMS(score_options),
+    .run = score_run,
+};

@@ -1,0 +1,176 @@
+#define _GNU_SOURCE
+#include "cli/judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "data/loader.h"
+#include "nas/batchfile.h"
+#include "nas/reference.h"
+
+/* The reference that ships with hdnas: ResNet-20 trained on Fashion-MNIST. */
+static const char builtin_reference[] = "resnet20-fashion-mnist.safetensors";
+
+static bool judge_taps(uint32_t *mask, const char *list, struct err *e)
+{
+    *mask = 0;
+    for (const char *p = list; *p;) {
+        char *end;
+        long tap = strtol(p, &end, 10);
+        if (end == p || tap < 1 || tap > SCORE_MAX_TAPS || (*end && *end != ',')) {
+            return err_set(e, ERR_USAGE, "--taps %s: expected numbers from 1 to %d, separated by commas", list,
+                           SCORE_MAX_TAPS);
+        }
+        *mask |= 1u << (tap - 1);
+        p = *end ? end + 1 : end;
+    }
+    return *mask != 0 || err_set(e, ERR_USAGE, "--taps: at least one tap must enter");
+}
+
+static bool judge_score_options(struct judge *j, const struct options *o, struct err *e)
+{
+    struct score_options *s = &j->score_options;
+    if (!score_find(&j->score, options_text(o, "score"), e)) {
+        return false;
+    }
+    j->score->defaults(s);
+    s->seed = (uint64_t)options_int(o, "seed");
+    s->steps = options_given(o, "steps") ? (int)options_int(o, "steps") : s->steps;
+    s->lr = options_given(o, "lr") ? (float)options_real(o, "lr") : s->lr;
+    s->momentum = options_given(o, "momentum") ? (float)options_real(o, "momentum") : s->momentum;
+    s->decay = options_given(o, "weight-decay") ? (float)options_real(o, "weight-decay") : s->decay;
+    s->beta = options_given(o, "beta") ? options_real(o, "beta") : s->beta;
+    return !options_given(o, "taps") || judge_taps(&s->tap_mask, options_text(o, "taps"), e);
+}
+
+static bool judge_reference_path(struct judge *j, const struct options *o, struct arena *keep, struct err *e)
+{
+    const char *data = options_text(o, "data");
+    j->reference_path = options_text(o, "reference");
+    if (j->reference_path) {
+        return true;
+    }
+    if (strcmp(data, "builtin") != 0 && strncmp(data, "fashion-mnist", 13) != 0) {
+        err_set(e, ERR_USAGE, "--score %s needs a reference network for --data %s", j->score->name, data);
+        return err_hint(e, "--reference FILE.safetensors; hdnas train makes one");
+    }
+    char *path;
+    if (!file_share_path(keep, builtin_reference, &path, e)) {
+        return false;
+    }
+    j->reference_path = path;
+    return true;
+}
+
+static bool judge_dataset(struct judge *j, struct dataset *ds, struct arena *keep, const struct options *o,
+                          struct err *e)
+{
+    struct dataset_options options = {
+        .limit = (size_t)options_int(o, "limit"),
+        .seed = (uint64_t)options_int(o, "seed"),
+    };
+    if (!dataset_open(ds, keep, options_text(o, "data"), DATASET_TRAIN, &options, e)) {
+        return false;
+    }
+    memcpy(j->data_sha256, ds->sha256, sizeof j->data_sha256);
+    snprintf(j->data_name, sizeof j->data_name, "%s", ds->name);
+    return true;
+}
+
+/* The batch drawn from the data set as the reference was trained to see it: same normalisation, same size. */
+static bool judge_draw(struct judge *j, struct net *reference, const struct options *o, struct arena *keep,
+                       const struct machine *mc, struct arena tmp, struct err *e)
+{
+    struct dataset ds;
+    struct feed feed;
+    struct loader_options loader = {
+        .shuffle = true,
+        .crop_pad = 4,
+        .flip = true,
+        .seed = (uint64_t)options_int(o, "seed"),
+        .mean = j->info.mean,
+        .std = j->info.std,
+        .shape = j->info.spec.input,
+    };
+    struct reference_options ro = {
+        .n_draw = (int)options_int(o, "draw"),
+        .n_keep = (int)options_int(o, "batch-size"),
+        .seed = loader.seed,
+    };
+    if (!judge_dataset(j, &ds, &tmp, o, e)) {
+        return false;
+    }
+    if (ds.n_classes != j->info.spec.n_classes) {
+        return err_set(e, ERR_INPUT, "%s tells %d classes apart, --data %s has %d", j->reference_path,
+                       j->info.spec.n_classes, options_text(o, "data"), ds.n_classes);
+    }
+    return loader_feed(&feed, &tmp, &ds, &loader, e) &&
+           reference_batch(&j->batch, keep, mc, reference, &feed, &ro, tmp, e);
+}
+
+static bool judge_with_reference(struct judge *j, const struct options *o, struct arena *keep, const struct machine *mc,
+                                 struct arena tmp, struct err *e)
+{
+    const char *file = options_text(o, "batch");
+    struct graph *graph;
+    struct net *net;
+    if (!judge_reference_path(j, o, keep, e) ||
+        !weights_info_read(&j->info, j->reference_path, options_text(o, "reference-arch"), e) ||
+        !file_sha256(j->reference_path, j->reference_sha256, e) ||
+        (file && !batchfile_read(&j->batch, keep, file, j->info.spec.n_classes, e))) {
+        return false;
+    }
+    int n_draw = file ? j->batch.n : (int)options_int(o, "draw");
+    if (!model_build(&graph, &tmp, &j->info.spec, e) ||
+        !net_new(&net, &tmp, mc, graph, n_draw, NET_TRAIN, e) || !weights_load(net, j->reference_path, tmp, e)) {
+        return false;
+    }
+    j->model = j->info.spec;
+    j->model.arch[0] = 0;
+    return file ? reference_grams(&j->batch, keep, mc, net, tmp, e) : judge_draw(j, net, o, keep, mc, tmp, e);
+}
+
+static bool judge_without_reference(struct judge *j, const struct options *o, struct arena tmp, struct err *e)
+{
+    struct dataset ds;
+    if (!judge_dataset(j, &ds, &tmp, o, e)) {
+        return false;
+    }
+    j->model = (struct model_spec){.input = ds.shape, .n_classes = ds.n_classes};
+    return true;
+}
+
+bool judge_open(struct judge *j, const struct options *o, struct arena *keep, const struct machine *mc, struct err *e)
+{
+    *j = (struct judge){0};
+    if (!judge_score_options(j, o, e)) {
+        return false;
+    }
+    /* The reference at work on hundreds of images needs memory that the search does not: a range of its own. */
+    struct arena tmp;
+    if (!arena_init(&tmp, judge_worker_bytes(o, 1), e)) {
+        return false;
+    }
+    bool ok = j->score->needs_reference ? judge_with_reference(j, o, keep, mc, tmp, e)
+                                        : judge_without_reference(j, o, tmp, e);
+    const char *save = options_text(o, "save-batch");
+    if (ok && save && j->batch.n == 0) {
+        ok = err_set(e, ERR_USAGE, "--save-batch: the score %s uses no batch", j->score->name);
+    }
+    ok = ok && (!save || batchfile_write(&j->batch, save, tmp, e));
+    arena_release(&tmp);
+    return ok;
+}
+
+size_t judge_worker_bytes(const struct options *o, int n_workers)
+{
+    size_t bytes = (size_t)options_int(o, "memory") << 20;
+    if (bytes == 0) {
+        long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+        bytes = pages > 0 && page_bytes > 0 ? (size_t)pages * (size_t)page_bytes / 4 * 3 : (size_t)4 << 30;
+    }
+    return MAX(bytes / (size_t)n_workers, (size_t)16 << 20);
+}
