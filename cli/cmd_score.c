@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct option_spec score_options[] = {
@@ -39,7 +38,8 @@ struct job {
     double *scores, *seconds;    /* [n] */
     struct err *errors;          /* [n] */
     struct arena workers[MAX_WORKERS];
-    FILE *trace;
+    struct text trace;           /* grows in the command's arena */
+    bool tracing;
     struct json *json;           /* NULL = CSV as it comes */
     struct progress progress;
 };
@@ -47,11 +47,11 @@ struct job {
 static void job_on_step(void *ctx, const struct score_step *step)
 {
     struct job *job = ctx;
-    fprintf(job->trace, "%d,%.9g", step->step, step->loss);
+    text_printf(&job->trace, "%d,%.9g", step->step, step->loss);
     for (int i = 0; i < job->judge.batch.n_taps; i++) {
-        fprintf(job->trace, ",%.9g", step->cka[i]);
+        text_printf(&job->trace, ",%.9g", step->cka[i]);
     }
-    fprintf(job->trace, ",%.9g\n", step->cross_entropy);
+    text_printf(&job->trace, ",%.9g\n", step->cross_entropy);
 }
 
 static bool job_work(void *ctx, int i, int worker)
@@ -89,7 +89,7 @@ static bool job_work(void *ctx, int i, int worker)
         .init_path = init,
         .save_init_path = save,
         .info = &info,
-        .on_step = job->trace ? job_on_step : NULL,
+        .on_step = job->tracing ? job_on_step : NULL,
         .ctx = job,
         .tmp = tmp,
     };
@@ -134,17 +134,17 @@ static bool job_single(const struct job *job, struct err *e)
     return true;
 }
 
-/* The trace is written in memory and put in place whole, so that a failed run leaves no half of one. */
-static bool job_run(struct job *job, char **trace, size_t *trace_len, struct err *e)
+/* The trace is gathered in memory and put in place whole, so that a failed run leaves no half of one. */
+static bool job_run(struct job *job, struct err *e)
 {
-    if (options_text(job->o, "trace")) {
-        job->trace = open_memstream(trace, trace_len);
-        ASSERT(job->trace);
-        fprintf(job->trace, "step,loss");
+    const char *trace = options_text(job->o, "trace");
+    if (trace) {
+        job->tracing = true;
+        text_printf(&job->trace, "step,loss");
         for (int i = 0; i < job->judge.batch.n_taps; i++) {
-            fprintf(job->trace, ",cka%d", i + 1);
+            text_printf(&job->trace, ",cka%d", i + 1);
         }
-        fprintf(job->trace, ",cross_entropy\n");
+        text_printf(&job->trace, ",cross_entropy\n");
     }
     if (!job->json) {
         puts("index,arch,score,seconds");
@@ -154,9 +154,6 @@ static bool job_run(struct job *job, char **trace, size_t *trace_len, struct err
     progress_open(&job->progress, "score", "architectures", 0, job->n, job->o->quiet);
     int n_done = threads_ordered(&job->mc, job->n, job_work, job_done, job);
     progress_close(&job->progress);
-    if (job->trace) {
-        fclose(job->trace);
-    }
     if (n_done < job->n) {
         *e = job->errors[n_done];
         return false;
@@ -165,15 +162,14 @@ static bool job_run(struct job *job, char **trace, size_t *trace_len, struct err
         json_end(job->json);
         json_print(job->json, stdout);
     }
-    return !job->trace || file_write(options_text(job->o, "trace"), *trace, *trace_len, e);
+    return !trace || file_write(trace, job->trace.s, job->trace.n, e);
 }
 
 static bool score_run(const struct options *o, struct arena *keep, struct err *e)
 {
     struct job job = {.o = o};
     struct json json;
-    char *trace = NULL;
-    size_t trace_len = 0;
+    text_init(&job.trace, keep);
     json_init(&json, keep);
     job.json = o->json ? &json : NULL;
     if (!machine_init(&job.mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) ||
@@ -190,11 +186,10 @@ static bool score_run(const struct options *o, struct arena *keep, struct err *e
     for (int i = 0; ok && i < job.mc.n_threads; i++) {
         ok = arena_init(&job.workers[i], judge_worker_bytes(o, job.mc.n_threads), e);
     }
-    ok = ok && job_run(&job, &trace, &trace_len, e);
+    ok = ok && job_run(&job, e);
     for (int i = 0; i < job.mc.n_threads; i++) {
         arena_release(&job.workers[i]);
     }
-    free(trace);
     return ok;
 }
 
