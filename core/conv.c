@@ -1,0 +1,161 @@
+#include "core/conv.h"
+
+#include "core/conv_room.h"
+#include "core/kernel.h"
+#include "core/threads.h"
+
+#include <string.h>
+
+/* The algorithms; a NULL row does not exist (yet) and cannot do anything. */
+static const struct conv_room *const conv_rooms[CONV_N_ALGOS] = {
+    [CONV_REF] = &conv_ref,
+};
+
+static const char *const conv_names[CONV_N_ALGOS] = {
+    [CONV_AUTO] = "auto",           [CONV_REF] = "ref",       [CONV_DIRECT] = "direct",
+    [CONV_WINOGRAD] = "winograd",   [CONV_IM2COL] = "im2col", [CONV_GEMM] = "gemm",
+    [CONV_DEPTHWISE] = "depthwise",
+};
+
+bool conv_shape_init(struct conv_shape *s, struct err *e)
+{
+    if (s->n <= 0 || s->h <= 0 || s->w <= 0 || s->c <= 0 || s->k <= 0 || s->kh <= 0 || s->kw <= 0 ||
+        s->stride <= 0 || s->pad < 0 || s->groups <= 0) {
+        return err_set(e, ERR_INPUT,
+                       "convolution n%dh%dw%dc%dk%d kernel %dx%d stride %d pad %d groups %d: sizes "
+                       "must be positive",
+                       s->n, s->h, s->w, s->c, s->k, s->kh, s->kw, s->stride, s->pad, s->groups);
+    }
+    if (s->c % s->groups != 0 || s->k % s->groups != 0) {
+        return err_set(e, ERR_INPUT,
+                       "convolution of %d to %d channels does not divide into %d groups", s->c,
+                       s->k, s->groups);
+    }
+    int64_t ph = (int64_t)s->h + 2 * (int64_t)s->pad, pw = (int64_t)s->w + 2 * (int64_t)s->pad;
+    if (ph < s->kh || pw < s->kw) {
+        return err_set(e, ERR_INPUT,
+                       "convolution kernel %dx%d is larger than the padded %dx%d input", s->kh,
+                       s->kw, s->h, s->w);
+    }
+    size_t limit = (size_t)1 << 31, in = 0, out = 0, weights = 0;
+    s->oh = (int)((ph - s->kh) / s->stride + 1);
+    s->ow = (int)((pw - s->kw) / s->stride + 1);
+    bool fits = base_mul((size_t)ph * (size_t)pw, (size_t)s->c, &in) && in < limit &&
+                base_mul((size_t)s->oh * (size_t)s->ow, (size_t)s->k, &out) && out < limit &&
+                base_mul((size_t)s->kh * (size_t)s->kw, (size_t)s->c, &weights) &&
+                weights < limit && base_mul(weights, (size_t)s->k, &weights) && weights < limit;
+    return fits ||
+           err_set(e, ERR_INPUT,
+                   "convolution of %dx%dx%d to %d channels, kernel %dx%d: more than 2^31 elements",
+                   s->h, s->w, s->c, s->k, s->kh, s->kw);
+}
+
+bool conv_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
+              enum conv_algo algo)
+{
+    ASSERT(algo >= 0 && algo < CONV_N_ALGOS);
+    if (algo == CONV_AUTO) {
+        return true;
+    }
+    return conv_rooms[algo] && conv_rooms[algo]->can(mc, s, dir);
+}
+
+enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir)
+{
+    (void)mc;
+    (void)s;
+    (void)dir;
+    return CONV_REF;
+}
+
+const char *conv_algo_name(enum conv_algo algo)
+{
+    ASSERT(algo >= 0 && algo < CONV_N_ALGOS);
+    return conv_names[algo];
+}
+
+size_t conv_scratch_bytes(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
+                          enum conv_algo algo)
+{
+    algo = algo == CONV_AUTO ? conv_choose(mc, s, dir) : algo;
+    ASSERT(conv_can(mc, s, dir, algo));
+    return conv_rooms[algo]->scratch_bytes(mc, s, dir);
+}
+
+static void conv_run(const struct conv_job *j, enum conv_algo algo)
+{
+    ASSERT(j->s->oh > 0 && j->s->ow > 0);
+    algo = algo == CONV_AUTO ? conv_choose(j->mc, j->s, j->dir) : algo;
+    ASSERT(conv_can(j->mc, j->s, j->dir, algo));
+    conv_rooms[algo]->run(j);
+}
+
+void conv_forward(const struct machine *mc, float *y, const float *x, const float *w,
+                  const struct conv_shape *s, bool relu_in, const struct conv_post *post,
+                  enum conv_algo algo, struct arena tmp)
+{
+    struct conv_job j = {.mc = mc,
+                         .s = s,
+                         .dir = CONV_FWD,
+                         .out = y,
+                         .x = x,
+                         .w = w,
+                         .relu_in = relu_in,
+                         .post = post,
+                         .tmp = tmp};
+    conv_run(&j, algo);
+}
+
+void conv_backward_data(const struct machine *mc, float *dx, const float *dy, const float *w,
+                        const struct conv_shape *s, bool add, const float *mask,
+                        enum conv_algo algo, struct arena tmp)
+{
+    struct conv_job j = {.mc = mc,
+                         .s = s,
+                         .dir = CONV_BWD_DATA,
+                         .out = dx,
+                         .dy = dy,
+                         .w = w,
+                         .add = add,
+                         .mask = mask,
+                         .tmp = tmp};
+    conv_run(&j, algo);
+}
+
+void conv_backward_weights(const struct machine *mc, float *dw, const float *x, const float *dy,
+                           const struct conv_shape *s, bool relu_in, enum conv_algo algo,
+                           struct arena tmp)
+{
+    struct conv_job j = {.mc = mc,
+                         .s = s,
+                         .dir = CONV_BWD_WEIGHTS,
+                         .out = dw,
+                         .x = x,
+                         .dy = dy,
+                         .relu_in = relu_in,
+                         .tmp = tmp};
+    conv_run(&j, algo);
+}
+
+/* Rows in one float sum, and channels that fit the sums kept on the stack. */
+enum { CONV_BIAS_ROWS = 256, CONV_BIAS_CHANNELS = 256 };
+
+void conv_backward_bias(const struct machine *mc, float *dbias, const float *dy, size_t n_pixels,
+                        int k, struct arena tmp)
+{
+    (void)tmp;
+    ASSERT(k > 0);
+    for (int k0 = 0; k0 < k; k0++) {
+        double sum = 0;
+        for (size_t p = 0; p < n_pixels; p++) {
+            sum += (double)dy[p * (size_t)k + (size_t)k0];
+        }
+        dbias[k0] = (float)sum;
+    }
+    (void)mc;
+}
+
+int64_t conv_macs(const struct conv_shape *s)
+{
+    return (int64_t)s->oh * s->ow * s->k * s->kh * s->kw * (s->c / s->groups);
+}

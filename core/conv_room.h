@@ -1,0 +1,40 @@
+/*
+ * conv_room.h: what the algorithms behind conv.h share: one job, and one row of functions an
+ * algorithm.
+ */
+#ifndef CORE_CONV_ROOM_H
+#define CORE_CONV_ROOM_H
+
+#include "core/conv.h"
+
+/* One call of conv.h, whatever its direction; unused members are zero. */
+struct conv_job {
+    const struct machine *mc;
+    const struct conv_shape *s;
+    enum conv_dir dir;
+    float *out;                   /* y, dx or dw */
+    const float *x, *w, *dy;      /* inputs of that direction */
+    bool relu_in;                 /* fwd, bwd_weights */
+    const struct conv_post *post; /* fwd; may be NULL */
+    bool add;                     /* bwd_data */
+    const float *mask;            /* bwd_data; may be NULL */
+    struct arena tmp;
+};
+
+struct conv_room {
+    const char *name;
+    bool (*can)(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir);
+    size_t (*scratch_bytes)(const struct machine *mc, const struct conv_shape *s,
+                            enum conv_dir dir);
+    void (*run)(const struct conv_job *j);
+};
+
+extern const struct conv_room conv_ref;
+
+/* Parts into which sums over images are cut for backward weights: by size alone. */
+enum { CONV_MAX_PARTS = 16 };
+
+/* The post of one output element, plain C: the definition. at: index into y; k: output channel. */
+float conv_finish(const struct conv_post *post, float v, size_t at, int k);
+
+#endif

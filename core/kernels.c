@@ -1,0 +1,18 @@
+#include "core/kernels.h"
+
+#include "core/simd_tiers.h"
+
+#define DECLARE(isa, tier) extern const struct kernels kernels_table__##isa;
+SIMD_TIERS(DECLARE)
+#undef DECLARE
+
+const struct kernels *kernels_of(enum cpu_tier tier)
+{
+    static const struct kernels *const tables[CPU_N_TIERS] = {
+#define ROW(isa, tier) [tier] = &kernels_table__##isa,
+        SIMD_TIERS(ROW)
+#undef ROW
+    };
+    ASSERT(tier >= 0 && tier < CPU_N_TIERS);
+    return tables[tier] ? tables[tier] : tables[CPU_REF];
+}

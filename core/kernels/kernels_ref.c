@@ -1,0 +1,3 @@
+#include "core/simd_ref.h"
+
+#include "core/kernels/table_body.h"

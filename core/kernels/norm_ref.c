@@ -1,0 +1,77 @@
+/* norm_ref.c: batch norm in plain C, over rows of c channels. */
+#include "core/simd_ref.h"
+
+#include "core/kernels/declare.h"
+
+void norm_moments_f32__ref(float *mean, float *sum, float *sum2, const float *x, size_t n_rows,
+                           int c)
+{
+    for (int j = 0; j < c; j++) {
+        mean[j] = sum[j] = sum2[j] = 0;
+    }
+    for (size_t i = 0; i < n_rows; i++) {
+        for (int j = 0; j < c; j++) {
+            mean[j] += x[i * (size_t)c + (size_t)j];
+        }
+    }
+    for (int j = 0; j < c && n_rows > 0; j++) {
+        mean[j] *= 1 / (float)n_rows;
+    }
+    for (size_t i = 0; i < n_rows; i++) {
+        for (int j = 0; j < c; j++) {
+            float d = x[i * (size_t)c + (size_t)j] - mean[j];
+            sum[j] += d;
+            sum2[j] += d * d;
+        }
+    }
+}
+
+void norm_apply_f32__ref(float *y, const float *x, const float *scale, const float *shift,
+                         size_t n_rows, int c, bool relu, bool add)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        for (int j = 0; j < c; j++) {
+            size_t at = i * (size_t)c + (size_t)j;
+            float v = x[at] * scale[j] + shift[j];
+            v = relu && v < 0 ? 0 : v;
+            y[at] = add ? y[at] + v : v;
+        }
+    }
+}
+
+void norm_grad_sums_f32__ref(float *sum_dy, float *sum_dyx, const float *x, const float *dy,
+                             const float *mean, size_t n_rows, int c)
+{
+    for (int j = 0; j < c; j++) {
+        sum_dy[j] = sum_dyx[j] = 0;
+    }
+    for (size_t i = 0; i < n_rows; i++) {
+        for (int j = 0; j < c; j++) {
+            size_t at = i * (size_t)c + (size_t)j;
+            sum_dy[j] += dy[at];
+            sum_dyx[j] += dy[at] * (x[at] - mean[j]);
+        }
+    }
+}
+
+void norm_grad_f32__ref(float *dx, const float *x, const float *dy, const float *mean,
+                        const float *a, const float *b, const float *d, size_t n_rows, int c,
+                        bool add)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        for (int j = 0; j < c; j++) {
+            size_t at = i * (size_t)c + (size_t)j;
+            float v = a[j] * dy[at] + b[j] * (x[at] - mean[j]) + d[j];
+            dx[at] = add ? dx[at] + v : v;
+        }
+    }
+}
+
+void norm_row_sum_f32__ref(float *sum, const float *x, size_t n_rows, int c)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        for (int j = 0; j < c; j++) {
+            sum[j] += x[i * (size_t)c + (size_t)j];
+        }
+    }
+}

@@ -1,0 +1,15 @@
+/* simd_tiers.h: the kernel sets that exist for the target machine. The Makefile's TIERS is the same
+ * list. */
+#ifndef CORE_SIMD_TIERS_H
+#define CORE_SIMD_TIERS_H
+
+/* T(isa word, enum cpu_tier) for each tier, the plain one first. */
+#if defined(__x86_64__)
+#define SIMD_TIERS(T) T(ref, CPU_REF)
+#elif defined(__aarch64__)
+#define SIMD_TIERS(T) T(ref, CPU_REF)
+#else
+#define SIMD_TIERS(T) T(ref, CPU_REF)
+#endif
+
+#endif
