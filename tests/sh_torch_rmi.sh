@@ -1,0 +1,43 @@
+#!/bin/sh
+# The representation score against PyTorch: same weights, same batch, five architectures. Equal to 1e-4 at forward passes
+# 0 and 1, within 1 % at pass 10. Skipped where PyTorch is absent. Prints TAP.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+python=/usr/bin/python3
+"$python" -c 'import torch, numpy' 2>/dev/null || { echo "ok 1 rmi against PyTorch # SKIP python3-torch is not installed"; exit 0; }
+data=${HDNAS_TEST_DATA:-../shared/data}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+if [ -f "$data/weights/resnet20_cifar10.safetensors" ] && [ -f "$data/cifar10-small/test_batch.bin" ]; then
+    reference=$data/weights/resnet20_cifar10.safetensors images=cifar10:$data/cifar10-small
+else
+    reference=data/builtin/resnet20-fashion-mnist.safetensors images=builtin
+fi
+i=0
+# All 3x3, the published best, many skips, pools and 1x1, a node that reaches nothing.
+for code in 333333 333123 131311 421211 303040; do
+    i=$((i + 1))
+    if ! ./hdnas score --quiet --score rmi-paper --steps 10 --data "$images" --reference "$reference" \
+        --save-init "$work/w" --save-batch "$work/b" "$code" >/dev/null 2>"$work/err" ||
+        ! ./hdnas score --quiet --score rmi-paper --steps 10 --reference "$reference" --init "$work/w" --batch "$work/b" \
+            --trace "$work/ours.csv" "$code" >/dev/null 2>"$work/err"; then
+        echo "not ok $i rmi $code"; sed 's/^/# /' "$work/err"; continue
+    fi
+    OMP_NUM_THREADS=2 "$python" tests/torch/rmi.py "$code" --init "$work/w" --batch "$work/b" --reference "$reference" \
+        --steps 10 >"$work/torch.csv" 2>"$work/err"
+    awk -F, -v name="rmi $code" -v i="$i" '
+        FNR == 1 { file++; next }
+        file == 1 { for (k = 2; k <= NF; k++) ours[$1, k] = $k; next }
+        { for (k = 2; k <= NF; k++) {
+              d = $k - ours[$1, k]; d = d < 0 ? -d : d
+              m = $k < 0 ? -$k : $k
+              if ($1 <= 1) { if (d > worst01) worst01 = d }
+              if ($1 == 10 && d / m > worst10) { worst10 = d / m }
+          } n++ }
+        END {
+            ok = n == 11 && worst01 <= 1e-4 && worst10 <= 0.01
+            printf "%sok %d %s\n# %s: |difference| %.2g at passes 0 and 1, %.2g relative at pass 10\n", ok ? "" : "not ", i, name, name, worst01, worst10
+        }' "$work/ours.csv" "$work/torch.csv"
+    [ -s "$work/err" ] && sed 's/^/# /' "$work/err"
+done
+echo "1..$i"
