@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 bool front_dominates(const double *a, const double *b, int n_obj)
 {
@@ -16,7 +15,8 @@ bool front_dominates(const double *a, const double *b, int n_obj)
     return better;
 }
 
-bool front_dominates_constrained(const double *a, double violation_a, const double *b, double violation_b, int n_obj)
+bool front_dominates_constrained(const double *a, double violation_a, const double *b,
+                                 double violation_b, int n_obj)
 {
     if (violation_a > 0 || violation_b > 0) {
         return violation_a < violation_b;
@@ -31,23 +31,39 @@ static void front_assert_numbers(const double *x, size_t n)
     }
 }
 
-int front_sort(int *rank, const double *obj, const double *violation, int n, int n_obj, struct arena tmp)
+/* Of the individuals of one sort: does i beat j. */
+struct contest {
+    const double *obj, *violation;
+    int n_obj;
+};
+
+static bool contest_won(const struct contest *c, int i, int j)
+{
+    const double *a = c->obj + (size_t)i * (size_t)c->n_obj,
+                 *b = c->obj + (size_t)j * (size_t)c->n_obj;
+    if (!c->violation) {
+        return front_dominates(a, b, c->n_obj);
+    }
+    return front_dominates_constrained(a, c->violation[i], b, c->violation[j], c->n_obj);
+}
+
+int front_sort(int *rank, const double *obj, const double *violation, int n, int n_obj,
+               struct arena tmp)
 {
     ASSERT(n >= 0 && n_obj >= 1);
     front_assert_numbers(obj, (size_t)n * (size_t)n_obj);
     if (violation) {
         front_assert_numbers(violation, (size_t)n);
     }
-    /* n_above[i]: how many of those not yet ranked dominate i. Taking a front away lowers it; 0 is the next front. */
+    struct contest contest = {obj, violation, n_obj};
+    /* n_above[i]: how many not yet ranked beat i. Taking a front away lowers it; at 0 it is i's
+     * turn. */
     int *n_above = arena_push_zero(&tmp, (size_t)n, sizeof *n_above);
     int *order = arena_push(&tmp, (size_t)n, sizeof *order); /* ranked ones, front by front */
-#define BEATS(i, j)                                                                                                    \
-    front_dominates_constrained(obj + (size_t)(i) * (size_t)n_obj, violation ? violation[i] : 0,                       \
-                                obj + (size_t)(j) * (size_t)n_obj, violation ? violation[j] : 0, n_obj)
     for (int i = 0; i < n; i++) {
         rank[i] = -1;
         for (int j = 0; j < n; j++) {
-            n_above[i] += BEATS(j, i);
+            n_above[i] += contest_won(&contest, j, i);
         }
     }
     int n_fronts = 0;
@@ -62,11 +78,10 @@ int front_sort(int *rank, const double *obj, const double *violation, int n, int
         ASSERT(n_ranked > first);
         for (int at = first; at < n_ranked; at++) {
             for (int j = 0; j < n; j++) {
-                n_above[j] -= rank[j] < 0 && BEATS(order[at], j);
+                n_above[j] -= rank[j] < 0 && contest_won(&contest, order[at], j);
             }
         }
     }
-#undef BEATS
     return n_fronts;
 }
 
@@ -85,7 +100,8 @@ static int ranked_compare(const void *pa, const void *pb)
     return (a->i > b->i) - (a->i < b->i);
 }
 
-void front_crowding(double *crowding, const double *obj, const int *idx, int n, int n_obj, struct arena tmp)
+void front_crowding(double *crowding, const double *obj, const int *idx, int n, int n_obj,
+                    struct arena tmp)
 {
     struct ranked *sorted = arena_push(&tmp, (size_t)n, sizeof *sorted);
     for (int i = 0; i < n; i++) {
@@ -134,6 +150,16 @@ static int point_compare(const void *pa, const void *pb)
     return (a->i > b->i) - (a->i < b->i);
 }
 
+static bool point_same(const struct point *a, const struct point *b)
+{
+    for (int k = 0; k < a->n_obj; k++) {
+        if (a->x[k] != b->x[k]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int int_compare(const void *a, const void *b)
 {
     int x = *(const int *)a, y = *(const int *)b;
@@ -141,8 +167,8 @@ static int int_compare(const void *a, const void *b)
 }
 
 /*
- * In the sorted order a point can be dominated only by one before it, and then by one that was kept. With two
- * objectives the last one kept decides: it has the lowest second value so far.
+ * In the sorted order a point can be dominated only by one before it, and then by one that was
+ * kept. With two objectives the last one kept decides: it has the lowest second value so far.
  */
 int front_filter(int *out, const double *obj, int n, int n_obj, bool unique, struct arena tmp)
 {
@@ -158,8 +184,8 @@ int front_filter(int *out, const double *obj, int n, int n_obj, bool unique, str
     for (int i = 0; i < n; i++) {
         bool drop = false;
         for (int j = n_kept - 1; j >= 0 && !drop; j--) {
-            bool same = memcmp(kept[j].x, sorted[i].x, (size_t)n_obj * sizeof(double)) == 0;
-            drop = (same && unique) || front_dominates(kept[j].x, sorted[i].x, n_obj);
+            drop = (unique && point_same(&kept[j], &sorted[i])) ||
+                   front_dominates(kept[j].x, sorted[i].x, n_obj);
             if (n_obj <= 2) {
                 break;
             }

@@ -20,8 +20,8 @@ static int point_compare(const void *pa, const void *pb)
 }
 
 /*
- * Area of the staircase: sorted by x ascending, y must fall. A new point (x, y) takes the place of those it dominates.
- * Returns the area gained; stairs[*n] stays a staircase. O(n) a point.
+ * Area of the staircase: sorted by x ascending, y must fall. A new point (x, y) takes the place of
+ * those it dominates. Returns the area gained; stairs[*n] stays a staircase. O(n) a point.
  */
 static double stairs_add(double (*stairs)[2], int *n, double x, double y, const double *ref)
 {
@@ -38,7 +38,9 @@ static double stairs_add(double (*stairs)[2], int *n, double x, double y, const 
     double gain = 0, top = first > 0 ? stairs[first - 1][1] : ref[1], left = x;
     int last = first;
     for (; last < *n && stairs[last][1] >= y; last++) {
-        gain += (stairs[last][0] - left) * (top - y);
+        if (stairs[last][0] > left) { /* no difference of equal infinities */
+            gain += (stairs[last][0] - left) * (top - y);
+        }
         left = stairs[last][0];
         top = stairs[last][1];
     }
@@ -51,7 +53,8 @@ static double stairs_add(double (*stairs)[2], int *n, double x, double y, const 
     return gain;
 }
 
-double indicators_hypervolume(const double *obj, int n, int n_obj, const double *ref, struct arena tmp)
+double indicators_hypervolume(const double *obj, int n, int n_obj, const double *ref,
+                              struct arena tmp)
 {
     ASSERT(n_obj == 2 || n_obj == 3);
     struct point *p = arena_push(&tmp, (size_t)n, sizeof *p);
@@ -93,7 +96,8 @@ double indicators_hypervolume(const double *obj, int n, int n_obj, const double 
 }
 
 /* Mean over z of the distance to the nearest a; plus: only what a is worse in counts. */
-static double mean_distance(const double *a, int n_a, const double *z, int n_z, int n_obj, bool plus)
+static double mean_distance(const double *a, int n_a, const double *z, int n_z, int n_obj,
+                            bool plus)
 {
     ASSERT(n_a > 0 && n_z > 0);
     double sum = 0;
@@ -102,7 +106,8 @@ static double mean_distance(const double *a, int n_a, const double *z, int n_z, 
         for (int j = 0; j < n_a; j++) {
             double square = 0;
             for (int k = 0; k < n_obj; k++) {
-                double d = a[(size_t)j * (size_t)n_obj + (size_t)k] - z[(size_t)i * (size_t)n_obj + (size_t)k];
+                double d = a[(size_t)j * (size_t)n_obj + (size_t)k] -
+                           z[(size_t)i * (size_t)n_obj + (size_t)k];
                 d = plus && d < 0 ? 0 : d;
                 square += d * d;
             }
@@ -177,7 +182,8 @@ static int64_t pairs_of(int64_t n)
     return n * (n - 1) / 2;
 }
 
-/* [Knight1966]: sort by a, count the exchanges that sorting by b takes. tau-b = (P - Q) / sqrt((N - Ta)(N - Tb)). */
+/* [Knight1966]: sort by a, count the exchanges that sorting by b takes. tau-b = (P - Q) / sqrt((N -
+ * Ta)(N - Tb)). */
 double indicators_kendall(const double *a, const double *b, int n, struct arena tmp)
 {
     struct pair *p = arena_push(&tmp, (size_t)n, sizeof *p);
@@ -214,8 +220,9 @@ double indicators_kendall(const double *a, const double *b, int n, struct arena 
     if (n < 2 || ties_a == all || ties_b == all) {
         return NAN; /* one of them orders nothing */
     }
-    double concordant_less_discordant = (double)(all - ties_a - ties_b + ties_both - 2 * discordant);
-    return concordant_less_discordant / sqrt((double)(all - ties_a)) / sqrt((double)(all - ties_b));
+    double concordant_less_discordant =
+        (double)(all - ties_a - ties_b + ties_both - 2 * discordant);
+    return concordant_less_discordant / sqrt((double)(all - ties_a) * (double)(all - ties_b));
 }
 
 struct ranked {
@@ -259,7 +266,8 @@ double indicators_spearman(const double *a, const double *b, int n, struct arena
     double *rb = arena_push(&tmp, (size_t)n, sizeof *rb);
     mid_ranks(ra, a, n, tmp);
     mid_ranks(rb, b, n, tmp);
-    double mean = 0.5 * (n - 1), aa = 0, bb = 0, ab = 0; /* the mean rank is the same with and without ties */
+    double mean = 0.5 * (n - 1), aa = 0, bb = 0,
+           ab = 0; /* the mean rank is the same with and without ties */
     for (int i = 0; i < n; i++) {
         aa += (ra[i] - mean) * (ra[i] - mean);
         bb += (rb[i] - mean) * (rb[i] - mean);

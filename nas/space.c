@@ -43,8 +43,8 @@ void space_mutate(const struct space *s, struct arch *a, double rate, struct rng
     }
 }
 
-void space_crossover(const struct space *s, const struct arch *a, const struct arch *b, struct arch *child,
-                     struct rng *r)
+void space_crossover(const struct space *s, const struct arch *a, const struct arch *b,
+                     struct arch *child, struct rng *r)
 {
     struct arch mixed = *a; /* child may be a or b */
     for (int i = 0; i < s->n_genes; i++) {

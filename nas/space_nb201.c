@@ -1,6 +1,7 @@
 /*
- * NAS-Bench-201 [Dong2020]: cells of four nodes, every node the sum of an operation on each node before it. A gene is
- * the operation of one edge, edges in the order (0>1)(0>2)(1>2)(0>3)(1>3)(2>3).
+ * NAS-Bench-201 [Dong2020]: cells of four nodes, every node the sum of an operation on each node
+ * before it. A gene is the operation of one edge, edges in the order
+ * (0>1)(0>2)(1>2)(0>3)(1>3)(2>3).
  */
 #include "nas/nb201_order.h"
 #include "nas/space.h"
@@ -56,8 +57,8 @@ static bool nb201_from_index(struct arch *a, int64_t index)
 static void nb201_format(const struct arch *a, char text[SPACE_TEXT_LEN])
 {
     const uint8_t *g = a->gene;
-    snprintf(text, SPACE_TEXT_LEN, "|%s~0|+|%s~0|%s~1|+|%s~0|%s~1|%s~2|", op_names[g[0]], op_names[g[1]],
-             op_names[g[2]], op_names[g[3]], op_names[g[4]], op_names[g[5]]);
+    snprintf(text, SPACE_TEXT_LEN, "|%s~0|+|%s~0|%s~1|+|%s~0|%s~1|%s~2|", op_names[g[0]],
+             op_names[g[1]], op_names[g[2]], op_names[g[3]], op_names[g[4]], op_names[g[5]]);
 }
 
 static void nb201_code(const struct arch *a, char text[SPACE_TEXT_LEN])
@@ -69,7 +70,8 @@ static void nb201_code(const struct arch *a, char text[SPACE_TEXT_LEN])
 }
 
 /* What stands between the operations of the benchmark's string. */
-static const char *const string_before[N_EDGES + 1] = {"|", "~0|+|", "~0|", "~1|+|", "~0|", "~1|", "~2|"};
+static const char *const string_before[N_EDGES + 1] = {"|",   "~0|+|", "~0|", "~1|+|",
+                                                       "~0|", "~1|",   "~2|"};
 
 static bool nb201_parse_string(struct arch *a, const char *text, struct err *e)
 {
@@ -77,8 +79,8 @@ static bool nb201_parse_string(struct arch *a, const char *text, struct err *e)
     for (int i = 0; i <= N_EDGES; i++) {
         size_t len = strlen(string_before[i]);
         if (strncmp(p, string_before[i], len) != 0) {
-            return err_set(e, ERR_INPUT, "architecture '%.160s': '%s' expected at character %d", text,
-                           string_before[i], (int)(p - text) + 1);
+            return err_set(e, ERR_INPUT, "architecture '%.160s': '%s' expected at character %d",
+                           text, string_before[i], (int)(p - text) + 1);
         }
         p += len;
         if (i == N_EDGES) {
@@ -91,14 +93,15 @@ static bool nb201_parse_string(struct arch *a, const char *text, struct err *e)
         if (op == N_OPS) {
             err_set(e, ERR_INPUT, "architecture '%.160s': unknown operation at character %d", text,
                     (int)(p - text) + 1);
-            return err_hint(e, "operations: none, skip_connect, nor_conv_1x1, nor_conv_3x3, avg_pool_3x3");
+            return err_hint(
+                e, "operations: none, skip_connect, nor_conv_1x1, nor_conv_3x3, avg_pool_3x3");
         }
         a->gene[i] = (uint8_t)op;
         p += strlen(op_names[op]);
     }
     if (*p) {
-        return err_set(e, ERR_INPUT, "architecture '%.160s': text after its end at character %d", text,
-                       (int)(p - text) + 1);
+        return err_set(e, ERR_INPUT, "architecture '%.160s': text after its end at character %d",
+                       text, (int)(p - text) + 1);
     }
     return true;
 }
@@ -115,8 +118,9 @@ static bool nb201_parse_code(struct arch *a, const char *text, struct err *e)
 }
 
 /*
- * A text that begins with '|' is the benchmark's string; six digits are a code (an index has at most five); fewer
- * digits are an index. "code:" says code, "nb201/" and "nb201:" may stand before any of them.
+ * A text that begins with '|' is the benchmark's string; six digits are a code (an index has at
+ * most five); fewer digits are an index. "code:" says code, "nb201/" and "nb201:" may stand before
+ * any of them.
  */
 static bool nb201_parse(struct arch *a, const char *text, struct err *e)
 {
@@ -139,17 +143,19 @@ static bool nb201_parse(struct arch *a, const char *text, struct err *e)
         if (len < N_EDGES && nb201_from_index(a, strtol(text, NULL, 10))) {
             return true;
         }
-        return err_set(e, ERR_INPUT, "architecture index %.40s: 0 to %d expected", text, NB201_ORDER_N - 1);
+        return err_set(e, ERR_INPUT, "architecture index %.40s: 0 to %d expected", text,
+                       NB201_ORDER_N - 1);
     }
     err_set(e, ERR_INPUT, "architecture '%.160s' is no index, code or string of nb201", text);
     return err_hint(e, "for instance 13714, 333123 or |nor_conv_3x3~0|+|...|");
 }
 
 /*
- * The benchmark's own notion of "the same cell", on which its 6,466 classes rest: the cell written as a formula in
- * which a skip is its input, "none" and whatever acts on it alone is #, and the terms of a sum are sorted as text.
- * A sum that passes through a skip is not bracketed, as there. Operations are one letter each, in the alphabetical
- * order of their names. Longest: "(0)@c+((0)@c)@c+((0)@c+((0)@c)@c)@c".
+ * The benchmark's own notion of "the same cell", on which its 6,466 classes rest: the cell written
+ * as a formula in which a skip is its input, "none" and whatever acts on it alone is #, and the
+ * terms of a sum are sorted as text. A sum that passes through a skip is not bracketed, as there.
+ * Operations are one letter each, in the alphabetical order of their names. Longest:
+ * "(0)@c+((0)@c)@c+((0)@c+((0)@c)@c)@c".
  */
 enum { FORMULA_LEN = 40 };
 struct formula {
@@ -211,7 +217,7 @@ static void formula_nodes(struct formula node[3], int op0, int op1, int op2)
     node[2] = formula_sum((const struct formula *const[]){&x, &y}, 2);
 }
 
-/* Of all cells with the same formula, the one with the lowest index: 15,625 lengths compared, 20 us. */
+/* Of all cells with the same formula, the one with the lowest index. 0.1 ms. */
 static void nb201_canonical(const struct arch *a, struct arch *out)
 {
     const uint8_t *g = a->gene;
@@ -220,7 +226,8 @@ static void nb201_canonical(const struct arch *a, struct arch *out)
     for (int i = 0; i < 3; i++) {
         term[i][0] = formula_term(g[3 + i], &node[i]);
     }
-    struct formula want = formula_sum((const struct formula *const[]){&term[0][0], &term[1][0], &term[2][0]}, 3);
+    struct formula want =
+        formula_sum((const struct formula *const[]){&term[0][0], &term[1][0], &term[2][0]}, 3);
     int best = nb201_word(a);
     for (int head = 0; head < N_OPS * N_OPS * N_OPS; head++) {
         formula_nodes(node, head / (N_OPS * N_OPS), head / N_OPS % N_OPS, head % N_OPS);
@@ -230,8 +237,8 @@ static void nb201_canonical(const struct arch *a, struct arch *out)
             }
         }
         for (int tail = 0; tail < N_OPS * N_OPS * N_OPS; tail++) {
-            const struct formula *x = &term[0][tail / (N_OPS * N_OPS)], *y = &term[1][tail / N_OPS % N_OPS],
-                                 *z = &term[2][tail % N_OPS];
+            const struct formula *x = &term[0][tail / (N_OPS * N_OPS)],
+                                 *y = &term[1][tail / N_OPS % N_OPS], *z = &term[2][tail % N_OPS];
             if (x->len + y->len + z->len + 2 != want.len) {
                 continue;
             }
@@ -251,7 +258,7 @@ static void nb201_canonical(const struct arch *a, struct arch *out)
 static bool nb201_connected(const struct arch *a)
 {
     bool reached[4] = {true, false, false, false};
-    for (int i = 0; i < N_EDGES; i++) { /* in an order in which a node is complete before it is left */
+    for (int i = 0; i < N_EDGES; i++) { /* a node is complete before it is left */
         if (a->gene[i] != OP_NONE && reached[edge_from[i]]) {
             reached[edge_to[i]] = true;
         }
@@ -275,7 +282,8 @@ static int count_op(const struct arch *a, int op)
     return n;
 }
 
-/* The macro network: a stem, three stages of five cells, and a residual block of stride 2 between stages. */
+/* The macro network: a stem, three stages of five cells, and a residual block of stride 2 between
+ * stages. */
 static const int64_t stage_width[3] = {16, 32, 64};
 static const int64_t cells_per_stage = 5;
 
@@ -294,7 +302,8 @@ static int64_t nb201_params(const struct arch *a, const struct model_spec *spec)
     return sum + 2 * stage_width[2] + (stage_width[2] + 1) * spec->n_classes;
 }
 
-/* Convolutions and the classifier, whose bias the benchmark counts as one more multiply-add a class. */
+/* Convolutions and the classifier, whose bias the benchmark counts as one more multiply-add a
+ * class. */
 static int64_t nb201_macs(const struct arch *a, const struct model_spec *spec)
 {
     int64_t n1 = count_op(a, OP_CONV1), n3 = count_op(a, OP_CONV3);

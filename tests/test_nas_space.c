@@ -1,7 +1,7 @@
 /*
- * The NAS-Bench-201 space: numbering held to a Mersenne Twister written here, check codes and counts as published,
- * all 15,625 rows of the benchmark's table where it is at hand, refusals of what is no architecture; and what every
- * space can do from its alphabet alone.
+ * The NAS-Bench-201 space: numbering held to a Mersenne Twister written here, check codes and
+ * counts as published, all 15,625 rows of the benchmark's table where it is at hand, refusals of
+ * what is no architecture; and what every space can do from its alphabet alone.
  */
 #include "nas/nb201_order.h"
 #include "nas/space.h"
@@ -137,7 +137,8 @@ static void test_every_form_is_read(void **state)
         "nb201/13714",
         "nb201:333123",
         "nb201/code:333123",
-        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|",
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_"
+        "3x3~2|",
     };
     struct arch first = parsed(same[0]);
     for (size_t i = 0; i < N_ELEMS(same); i++) {
@@ -158,11 +159,25 @@ static void test_every_form_is_read(void **state)
 static void test_what_is_no_architecture(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "", "15625", "99999", "333125", "code:33312", "code:3331233", "-1", "1e3", "x", "nb201/", "|",
-        "|nor_conv_3x3~0|", "|nor_conv_5x5~0|+|none~0|none~1|+|none~0|none~1|none~2|",
-        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|x", "|none~0|+|none~1|none~0|+|none~0|none~1|none~2|",
-        "nb201/nb201/5", " 5", "5 ", "99999999999999999999999"};
+    static const char *const bad[] = {"",
+                                      "15625",
+                                      "99999",
+                                      "333125",
+                                      "code:33312",
+                                      "code:3331233",
+                                      "-1",
+                                      "1e3",
+                                      "x",
+                                      "nb201/",
+                                      "|",
+                                      "|nor_conv_3x3~0|",
+                                      "|nor_conv_5x5~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+                                      "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|x",
+                                      "|none~0|+|none~1|none~0|+|none~0|none~1|none~2|",
+                                      "nb201/nb201/5",
+                                      " 5",
+                                      "5 ",
+                                      "99999999999999999999999"};
     for (size_t i = 0; i < N_ELEMS(bad); i++) {
         struct arch a;
         struct err e = {0};
@@ -192,7 +207,8 @@ static void test_counts(void **state)
     (void)state;
     struct model_spec cifar = spec_of(32, 32, 3, 10);
     struct arch a = parsed("13714"), b = parsed("3558"), c = parsed("0");
-    /* METHODS: 153.27 MFLOPs and 1.073 M parameters; 121.82 M and 0.858 M; 0.129306 M parameters. */
+    /* METHODS: 153.27 MFLOPs and 1.073 M parameters; 121.82 M and 0.858 M; 0.129306 M parameters.
+     */
     assert_int_equal(llround((double)nb201()->macs(&a, &cifar) / 1e4), 15327);
     assert_int_equal(llround((double)nb201()->params(&a, &cifar) / 1e3), 1073);
     assert_int_equal(llround((double)nb201()->macs(&b, &cifar) / 1e4), 12182);
@@ -216,8 +232,9 @@ static void test_connected(void **state)
     static const struct {
         const char *code;
         bool connected;
-    } rows[] = {{"000000", false}, {"000100", true}, {"300000", false}, {"300010", true}, {"010001", true},
-                {"001001", false}, {"301000", false}, {"301001", true}, {"033000", false}, {"000011", false}};
+    } rows[] = {{"000000", false}, {"000100", true},  {"300000", false}, {"300010", true},
+                {"010001", true},  {"001001", false}, {"301000", false}, {"301001", true},
+                {"033000", false}, {"000011", false}};
     for (size_t i = 0; i < N_ELEMS(rows); i++) {
         struct arch a = parsed(rows[i].code);
         assert_int_equal(nb201()->connected(&a), rows[i].connected);
@@ -262,14 +279,18 @@ static void test_the_benchmarks_table(void **state)
         fail_msg("%s", e.text);
     }
     assert_int_equal(t.n_rows, NB201_ORDER_N);
-    int index = csv_column(&t, "index"), arch = csv_column(&t, "arch"), edges = csv_column(&t, "edges");
-    int iso = csv_column(&t, "iso_rep"), params = csv_column(&t, "params_c10"), macs = csv_column(&t, "mflops_c10");
+    int index = csv_column(&t, "index"), arch = csv_column(&t, "arch"),
+        edges = csv_column(&t, "edges");
+    int iso = csv_column(&t, "iso_rep"), params = csv_column(&t, "params_c10"),
+        macs = csv_column(&t, "mflops_c10");
     int params100 = csv_column(&t, "params_c100"), macs100 = csv_column(&t, "mflops_c100");
     int params16 = csv_column(&t, "params_in16"), macs16 = csv_column(&t, "mflops_in16");
-    struct model_spec c10 = spec_of(32, 32, 3, 10), c100 = spec_of(32, 32, 3, 100), in16 = spec_of(16, 16, 3, 120);
+    struct model_spec c10 = spec_of(32, 32, 3, 10), c100 = spec_of(32, 32, 3, 100),
+                      in16 = spec_of(16, 16, 3, 120);
     for (size_t r = 0; r < t.n_rows; r++) {
         char text[SPACE_TEXT_LEN], code[SPACE_TEXT_LEN];
-        struct arch a = parsed(csv_cell(&t, r, index)), b = parsed(csv_cell(&t, r, arch)), canonical;
+        struct arch a = parsed(csv_cell(&t, r, index)), b = parsed(csv_cell(&t, r, arch)),
+                    canonical;
         assert_true(space_equal(&a, &b));
         nb201()->format(&a, text);
         nb201()->code(&a, code);
@@ -283,7 +304,8 @@ static void test_the_benchmarks_table(void **state)
         assert_int_equal(nb201()->macs(&a, &c10), llround(1e6 * atof(csv_cell(&t, r, macs))));
         assert_int_equal(nb201()->macs(&a, &c100), llround(1e6 * atof(csv_cell(&t, r, macs100))));
         /* Five decimals of 10^6: the last digit is rounded. */
-        assert_true(fabs((double)nb201()->macs(&a, &in16) - 1e6 * atof(csv_cell(&t, r, macs16))) <= 5.0 + 1e-6);
+        assert_true(fabs((double)nb201()->macs(&a, &in16) - 1e6 * atof(csv_cell(&t, r, macs16))) <=
+                    5.0 + 1e-6);
     }
     arena_release(&keep);
 }
