@@ -32,10 +32,12 @@ struct graph {
     int n_nodes;
     struct param *params;
     int n_params;
+    int nodes_capacity, params_capacity;
     int output;                /* node of the logits */
     int taps[GRAPH_MAX_TAPS];  /* nodes whose features scores and searches read, shallow to deep */
     int n_taps;
     bool want_input_grad;      /* set before net_new: net_input_grad is filled by net_backward */
+    bool keep_values;          /* set before net_new: nothing is fused, so that every net_node_value is there */
     struct err err;            /* the first mistake while building */
 };
 

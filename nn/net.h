@@ -29,7 +29,9 @@ MUST_USE bool net_new(struct net **out, struct arena *keep, const struct machine
 void net_init_params(struct net *net, enum net_init how, uint64_t seed);
 
 const struct graph *net_graph(const struct net *net);
-float *net_param(struct net *net, int i_param);            /* values, our layout */
+/* Values in our layout. The trained parameters lie in one block in the graph's order, the running statistics after
+ * them, each padded with zeros to ARENA_ALIGN bytes; gradients lie likewise. */
+float *net_param(struct net *net, int i_param);
 const float *net_param_const(const struct net *net, int i_param);
 float *net_param_grad(struct net *net, int i_param);       /* NULL for running statistics and in NET_EVAL */
 bool net_param_trained(const struct net *net, int i_param);
@@ -47,13 +49,15 @@ struct tensor net_tap(const struct net *net, int i_tap);
 float *net_output_seed(struct net *net);
 float *net_tap_seed(struct net *net, int i_tap);
 
-/* Gradients of all trained parameters, overwritten. */
+/* Gradients of all trained parameters, overwritten; zero for those that nothing depends on. Once after each forward,
+ * whose x must still be there; overwrites the seeds and all activations but taps and output. */
 void net_backward(struct net *net, const struct machine *mc);
 
 /* Gradient with respect to the input, if graph->want_input_grad was set at construction. NULL otherwise. */
 const float *net_input_grad(const struct net *net);
 
-/* Any node's activation after a forward, where it is still in memory (always so in NET_TRAIN); data NULL otherwise. */
+/* Any node's activation after a forward, where it is in memory; data NULL where it was never written (fused, dead) or
+ * has been overwritten. graph->keep_values keeps all. */
 struct tensor net_node_value(const struct net *net, int node);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * op.h: the contract of a network operation. A room (nn/op_*.c) defines `const struct op` rows; nn/ops.c lists them.
  * An op sees its own tensors, never the graph. Every op has: shape, forward, backward, cost; backward is held to
- * central differences in double by tests/test_op_gradients.c.
+ * central differences in double by tests/test_nn_gradients.c.
  */
 #ifndef NN_OP_H
 #define NN_OP_H
@@ -10,7 +10,9 @@
 #include "core/machine.h"
 #include "core/tensor.h"
 
-enum { OP_MAX_IN = 8, OP_MAX_PARAM = 4 };
+enum { OP_MAX_IN = 8, OP_MAX_PARAM = 16 };
+
+enum op_act { OP_ACT_NONE, OP_ACT_RELU };
 
 /* Attributes of all ops; each uses what it needs, the rest is zero. */
 struct op_attr {
@@ -22,6 +24,8 @@ struct op_attr {
     bool relu_in;       /* conv: a ReLU stands before it and is computed on the way in */
     float eps, momentum; /* batch norm */
     int times;           /* upsample factor, shuffle groups */
+    enum op_act act;     /* norm_sum: what follows the sum */
+    uint32_t norm_mask;  /* norm_sum: bit i = input i goes through a batch norm first */
 };
 
 enum param_kind {
@@ -36,6 +40,7 @@ enum param_kind {
 struct param_spec {
     enum param_kind kind;
     const char *suffix; /* "weight", "bias", "running_mean" ...: the PyTorch name is node name + "." + suffix */
+    int n_dims;         /* 4: conv, PyTorch's shape is [d3][d2][d0][d1]; 2: linear, [d1][d0]; 1: [d0] */
     int dims[4];        /* in our layout; unused ones are 1 */
     int fan_in;         /* for the initialisers */
     int fan_out;
@@ -46,9 +51,9 @@ struct op_io {
     const struct machine *mc;
     const struct op_attr *attr;
     int n_in;
-    struct tensor x[OP_MAX_IN]; /* inputs */
+    struct tensor x[OP_MAX_IN]; /* inputs; data NULL = all zeros, only for ops with takes_zeros */
     struct tensor y;            /* output: written by forward, readable in backward if keeps_y */
-    struct tensor dy;           /* backward: gradient of y */
+    struct tensor dy;           /* backward: gradient of y; backward may overwrite it */
     struct tensor dx[OP_MAX_IN]; /* backward: gradients wanted; data NULL = not wanted */
     bool dx_add[OP_MAX_IN];     /* add to dx rather than overwrite */
     float *w[OP_MAX_PARAM];     /* parameters in the order of `params` */
@@ -62,6 +67,9 @@ struct op {
     const char *name;
     int n_in_min, n_in_max;
     bool keeps_x, keeps_y; /* what backward reads: decides how long activations live */
+    bool takes_zeros;      /* inputs known to be zero come with data NULL and cost nothing */
+    bool keeps_zero;       /* zeros in, zeros out: such a node is never run on zeros */
+    bool dx_over_dy;       /* dx[i] may be the memory of dy: backward is element by element */
     /* Output shape and parameters from input shapes; returns false with e filled for what cannot be. */
     bool (*infer)(const struct op_attr *attr, const struct shape *in, int n_in, struct shape *out,
                   struct param_spec params[OP_MAX_PARAM], int *n_params, struct err *e);

@@ -1,4 +1,4 @@
-/* optim.h: optimisers over a net's trained parameters, and learning-rate schedules. */
+/* optim.h: optimisers over a net's trained parameters. Learning rates come from nn/schedule.h. */
 #ifndef NN_OPTIM_H
 #define NN_OPTIM_H
 
@@ -30,21 +30,5 @@ void optim_step(struct optim *o, struct net *net, const struct machine *mc, floa
 int optim_n_states(const struct optim *o);
 float *optim_state(struct optim *o, int i, size_t *count, char *name, size_t name_len);
 int64_t *optim_step_counter(struct optim *o);
-
-enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONE_CYCLE };
-
-struct schedule {
-    enum schedule_kind kind;
-    double lr_max;
-    double lr_final;      /* cosine, one-cycle: where it ends */
-    double warmup;        /* one-cycle: share of the run spent rising (0.3); others: linear warm-up share, 0 = none */
-    double lr_start;      /* one-cycle: lr_max / 25 unless set */
-    double step_factor;   /* step: multiply by this ... */
-    double milestones[8]; /* ... at these shares of the run */
-    int n_milestones;
-};
-
-/* Learning rate at step i of n (0-based). */
-double schedule_lr(const struct schedule *s, int64_t step, int64_t n_steps);
 
 #endif

@@ -1,0 +1,55 @@
+/*
+ * plan.h: from a graph to what a net runs: units in order and the place of every buffer in one
+ * block of memory. Nodes that reach neither output nor taps, and nodes known to be zero, become no
+ * units. Inside nn only.
+ */
+#ifndef NN_PLAN_H
+#define NN_PLAN_H
+
+#include "nn/graph.h"
+#include "nn/net.h"
+
+enum { PLAN_ZERO = -1 };                     /* an input known to be zero */
+static const size_t PLAN_NOWHERE = SIZE_MAX; /* the offset of what has no memory */
+
+/* One execution of an op. */
+struct unit {
+    const struct op *op;
+    struct op_attr attr;
+    int node;          /* graph node whose value it makes */
+    int in[OP_MAX_IN]; /* graph nodes, or PLAN_ZERO */
+    int n_in;
+    int params[OP_MAX_PARAM]; /* graph parameters */
+    int n_params;
+    bool backward; /* anything trained at or before it */
+    bool needs_dx[OP_MAX_IN];
+    size_t save_at; /* offset of what lives from forward to backward */
+};
+
+/* Where a caller puts a gradient: the output, then the taps. */
+struct plan_seed {
+    int node;
+    size_t at; /* its own buffer; the node's gradient itself for the first seed of a node */
+    bool is_grad;
+};
+
+struct plan {
+    const struct graph *graph;
+    struct unit *units;
+    int n_units;
+    size_t *value_at; /* [n_nodes] offset of each node's value, PLAN_NOWHERE = has none */
+    size_t *grad_at;  /* [n_nodes] of its gradient */
+    struct plan_seed seeds[1 + GRAPH_MAX_TAPS];
+    int n_seeds;
+    size_t memory_bytes;  /* of the block that all offsets are in */
+    size_t scratch_bytes; /* largest scratch of any unit */
+};
+
+/* All structures go to keep; the block itself is the caller's to allocate. */
+void plan_init(struct plan *plan, struct arena *keep, const struct machine *mc,
+               const struct graph *g, int batch, enum net_mode mode);
+
+/* Shapes of a unit's inputs, one image. */
+void plan_shapes(const struct graph *g, const struct unit *u, struct shape shapes[OP_MAX_IN]);
+
+#endif
