@@ -7,10 +7,10 @@
 #include <string.h>
 
 /* Pixels. The left margin is widened to the longest tick label. */
-enum { PLOT_TOP = 34, PLOT_RIGHT = 16, PLOT_BOTTOM = 46, PLOT_LEFT = 14, PLOT_LEGEND_LINE = 20, PLOT_MAX_NOTES = 24 };
+enum { PLOT_TOP = 34, PLOT_RIGHT = 16, PLOT_BOTTOM = 46, PLOT_LEGEND_LINE = 20, PLOT_MAX_NOTES = 24 };
 
 /* Mean width of a letter at 12 pixels in the usual system fonts, measured in Chromium: 6.2; a little more to be safe. */
-static const double plot_letter = 6.6;
+static const double plot_letter = 6.6, plot_bold_letter = 7.4;
 
 /* Where data lands on paper. */
 struct plot_frame {
@@ -38,7 +38,7 @@ double plot_ticks(double lo, double hi, int n_want, double *step)
     ASSERT(hi > lo && n_want > 0);
     double raw = (hi - lo) / n_want, power = pow(10, floor(log10(raw)));
     double digit = raw / power;
-    *step = power * (digit <= 1.0 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10);
+    *step = power * (digit <= 1.4 ? 1 : digit <= 3.2 ? 2 : digit <= 7.1 ? 5 : 10);
     return ceil(lo / *step - 1e-9) * *step;
 }
 
@@ -77,6 +77,9 @@ static void plot_axis_range(const struct plot *p, bool vertical, double *lo, dou
         *hi = 1;
     }
     double span = *hi - *lo;
+    if (!vertical && p->x_exact && span > 0) {
+        return;
+    }
     double air = span > 0 ? 0.05 * span : fmax(fabs(*hi) * 0.05, 1e-3);
     bool zero = *lo >= 0 && *lo < 0.3 * *hi;
     *lo = zero ? 0 : *lo - air;
@@ -174,23 +177,42 @@ static bool plot_overlap(const struct plot_box *a, const struct plot_box *b)
     return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h && b->y < a->y + a->h;
 }
 
-/* Room for a note: inside the frame, off the other notes and off every mark of the series. */
-static bool plot_fits(const struct plot_box *box, const struct plot_box *placed, int n_placed,
-                      const struct plot_series *s, const struct plot_frame *f)
+/* Whether a staircase passes through the box. */
+static bool plot_crosses(const struct plot_series *s, const struct plot_frame *f, const struct plot_box *box)
 {
-    bool fits = box->x >= f->left && box->x + box->w <= f->right && box->y >= f->top && box->y + box->h <= f->foot;
+    for (int i = 0; i < s->n; i++) {
+        double x = plot_px(f, s->x[i]), y = plot_py(f, s->y[i]);
+        double next_x = i + 1 < s->n ? plot_px(f, s->x[i + 1]) : f->right;
+        double before_y = i > 0 ? plot_py(f, s->y[i - 1]) : f->foot;
+        if (plot_overlap(box, &(struct plot_box){x, y - 1, fmax(1, next_x - x), 2}) ||
+            plot_overlap(box, &(struct plot_box){x - 1, y, 2, fmax(1, before_y - y)})) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Room for a note: inside the frame, off the other notes, off every mark and every staircase. */
+static bool plot_fits(const struct plot_box *box, const struct plot_box *placed, int n_placed, const struct plot *p,
+                      const struct plot_frame *f)
+{
+    bool fits = box->x >= f->left && box->x + box->w <= f->right && box->y >= f->top - 16 && box->y + box->h <= f->foot;
     for (int i = 0; i < n_placed && fits; i++) {
         fits = !plot_overlap(box, &placed[i]);
     }
-    for (int i = 0; i < s->n && fits; i++) {
-        struct plot_box mark = {plot_px(f, s->x[i]) - 5, plot_py(f, s->y[i]) - 5, 10, 10};
-        fits = !plot_overlap(box, &mark);
+    for (int k = 0; k < p->n_series && fits; k++) {
+        const struct plot_series *s = &p->series[k];
+        fits = s->kind != PLOT_STAIRS || !plot_crosses(s, f, box);
+        for (int i = 0; s->kind == PLOT_POINTS && i < s->n && fits; i++) {
+            struct plot_box mark = {plot_px(f, s->x[i]) - 5, plot_py(f, s->y[i]) - 5, 10, 10};
+            fits = !plot_overlap(box, &mark);
+        }
     }
     return fits;
 }
 
 /* Notes stand above left of their mark, where a rising front leaves room, else below right, else nowhere. */
-static void plot_notes(struct text *out, const struct plot_series *s, const struct plot_frame *f)
+static void plot_notes(struct text *out, const struct plot_series *s, const struct plot *p, const struct plot_frame *f)
 {
     struct plot_box placed[PLOT_MAX_NOTES];
     int n_placed = 0;
@@ -198,17 +220,25 @@ static void plot_notes(struct text *out, const struct plot_series *s, const stru
         if (!s->notes[i] || !plot_inside(f, s->x[i], s->y[i])) {
             continue;
         }
-        double x = plot_px(f, s->x[i]), y = plot_py(f, s->y[i]), w = term_chars(s->notes[i]) * plot_letter;
-        const struct plot_box boxes[] = {
-            {x - w - 3, y - 20, w, 14}, {x - w / 2, y - 22, w, 14}, {x + 6, y + 5, w, 14}, {x + 8, y - 7, w, 14}};
+        double x = plot_px(f, s->x[i]), y = plot_py(f, s->y[i]), w = term_chars(s->notes[i]) * plot_bold_letter;
+        const struct plot_box boxes[] = {{x - w - 3, y - 19, w, 13}, {x - w / 2, y - 21, w, 13}, {x + 6, y + 6, w, 13},
+                                         {x - w - 8, y - 6, w, 13},  {x + 8, y + 3, w, 13}};
         for (size_t k = 0; k < N_ELEMS(boxes); k++) {
-            if (plot_fits(&boxes[k], placed, n_placed, s, f)) {
+            if (plot_fits(&boxes[k], placed, n_placed, p, f)) {
                 placed[n_placed++] = boxes[k];
-                plot_text(out, boxes[k].x, boxes[k].y + 11, "start", "note", s->notes[i]);
+                plot_text(out, boxes[k].x, boxes[k].y + 10.5, "start", "note", s->notes[i]);
                 break;
             }
         }
     }
+}
+
+static char *plot_last_value(const struct plot_series *s, struct arena *keep)
+{
+    struct text value;
+    text_init(&value, keep);
+    text_human(&value, s->y[s->n - 1], 3);
+    return value.s;
 }
 
 static void plot_line(struct text *out, const struct plot_series *s, const struct plot_frame *f, struct arena tmp)
@@ -219,13 +249,9 @@ static void plot_line(struct text *out, const struct plot_series *s, const struc
     }
     text_add(out, "\"/>\n");
     if (s->n > 0) {
-        struct text value;
-        text_init(&value, &tmp);
-        text_human(&value, s->y[s->n - 1], 3);
         double x = plot_px(f, s->x[s->n - 1]), y = plot_py(f, s->y[s->n - 1]);
         plot_mark(out, s->tone, x, y);
-        bool above = y - 22 >= f->top;
-        plot_text(out, MIN(x + 4, f->right + PLOT_RIGHT - 2), above ? y - 9 : y + 18, "end", "note", value.s);
+        plot_text(out, x + 8, y + 4, "start", "note", plot_last_value(s, &tmp));
     }
 }
 
@@ -336,38 +362,56 @@ static void plot_open(struct text *out, const struct plot *p)
     }
 }
 
+/* The longest number beside the vertical axis, in pixels. */
+static double plot_tick_width(const struct plot_frame *f, double first, double step)
+{
+    int longest = 0;
+    for (int i = 0; first + i * step <= f->y1 + 1e-9 * step; i++) {
+        char label[48];
+        plot_tick_text(label, sizeof label, first + i * step, step, fmax(fabs(f->y0), fabs(f->y1)));
+        longest = MAX(longest, term_chars(label));
+    }
+    return longest * plot_letter;
+}
+
+/* Room at the right for the values that stand beside the ends of lines. */
+static double plot_end_width(const struct plot *p, struct arena tmp)
+{
+    double width = 0;
+    for (int i = 0; i < p->n_series; i++) {
+        if (p->series[i].kind == PLOT_LINE && p->series[i].n > 0) {
+            width = fmax(width, term_chars(plot_last_value(&p->series[i], &tmp)) * plot_bold_letter);
+        }
+    }
+    return width;
+}
+
 void plot_svg(struct text *out, const struct plot *p, struct arena tmp)
 {
     ASSERT(p->id && p->title && p->desc && p->x_label && p->y_label);
     ASSERT(p->width > 100 && p->height > 100);
     plot_open(out, p);
-    struct plot_frame f = {.right = p->width - PLOT_RIGHT, .foot = p->height - PLOT_BOTTOM};
+    double edge = p->alone ? 16 : 1, y = 16, head = p->alone ? 32 : 0;
+    struct plot_frame f = {.right = p->width - PLOT_RIGHT - plot_end_width(p, tmp), .foot = p->height - PLOT_BOTTOM};
     plot_axis_range(p, false, &f.x0, &f.x1);
     plot_axis_range(p, true, &f.y0, &f.y1);
-    double y = 16, head = p->alone ? 24 : 0;
     if (p->alone) {
-        plot_text(out, PLOT_LEFT, y + 4, "start", "title", p->title);
+        plot_text(out, edge, y + 6, "start", "title", p->title);
     }
     if (plot_has_legend(p)) {
-        head += plot_legend(out, p, PLOT_LEFT, p->width - PLOT_RIGHT, y + head) + 4;
+        head += plot_legend(out, p, edge, p->width - PLOT_RIGHT, y + head) + 4;
     }
-    plot_text(out, PLOT_LEFT, y + head, "start", "label", p->y_label);
+    plot_text(out, edge, y + head, "start", "label", p->y_label);
     f.top = PLOT_TOP + head;
-    double step, first = plot_ticks(f.y0, f.y1, MAX(2, (int)((f.foot - f.top) / 50)), &step);
-    int longest = 0;
-    for (int i = 0; first + i * step <= f.y1 + 1e-9 * step; i++) {
-        char label[48];
-        plot_tick_text(label, sizeof label, first + i * step, step, fmax(fabs(f.y0), fabs(f.y1)));
-        longest = MAX(longest, term_chars(label));
-    }
-    f.left = PLOT_LEFT + longest * plot_letter + 8;
+    double step, first = plot_ticks(f.y0, f.y1, MAX(3, (int)((f.foot - f.top) / 48)), &step);
+    f.left = edge + plot_tick_width(&f, first, step) + 8;
     plot_axes(out, p, &f, step, first);
     for (int i = 0; i < p->n_series; i++) {
         plot_draw[p->series[i].kind](out, &p->series[i], &f, tmp);
     }
     for (int i = 0; i < p->n_series; i++) {
         if (p->series[i].notes) {
-            plot_notes(out, &p->series[i], &f);
+            plot_notes(out, &p->series[i], p, &f);
         }
     }
     plot_outside(out, p, &f);

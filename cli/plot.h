@@ -36,6 +36,7 @@ struct plot {
     const char *class; /* of the svg element, may be NULL */
     int width, height; /* in CSS pixels; text is 12 to 13 of them high */
     double x_min, x_max, y_min, y_max; /* what must be seen; widened to include nothing else. min > max: from the series */
+    bool x_exact;      /* the horizontal axis begins and ends with the data */
     const struct plot_series *series;  /* drawn in this order */
     int n_series;
     bool alone;        /* a file of its own: carries its style and background, and its title as text */

@@ -135,6 +135,17 @@ static int report_data_by_cost(const void *a, const void *b)
     return strcmp(p->arch, q->arch); /* a total order: the page does not depend on qsort */
 }
 
+/* Decimals after which the largest of n values shows four digits. */
+static int report_data_decimals(const double *values, size_t n)
+{
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = fmax(largest, fabs(values[i]));
+    }
+    int before = largest > 0 ? (int)floor(log10(largest)) + 1 : 1;
+    return MAX(0, MIN(4 - before, 9));
+}
+
 static bool report_data_read_front(struct report_data *d, struct arena *keep, struct err *e)
 {
     struct csv csv;
@@ -169,6 +180,9 @@ static bool report_data_read_front(struct report_data *d, struct arena *keep, st
             d->has_accuracy = true;
         }
     }
+    d->cost_decimals = report_data_decimals(cost, csv.n_rows);
+    d->score_decimals = report_data_decimals(score, csv.n_rows);
+    d->diversity_decimals = report_data_decimals(diversity, csv.n_rows);
     qsort(d->front, csv.n_rows, sizeof *d->front, report_data_by_cost);
     return true;
 }
@@ -202,6 +216,12 @@ static int report_data_by_point(const void *a, const void *b)
     return (p->accuracy > q->accuracy) - (p->accuracy < q->accuracy);
 }
 
+/* By its number, or by its values where two networks tie. */
+static bool report_data_same(const struct report_member *m, const char *index, double cost, double accuracy)
+{
+    return (m->index[0] && strcmp(m->index, index) == 0) || (m->cost == cost && m->accuracy == accuracy);
+}
+
 /* The true front, and which members of ours are on it. */
 static bool report_data_read_truth(struct report_data *d, struct arena *keep, struct err *e)
 {
@@ -214,8 +234,9 @@ static bool report_data_read_truth(struct report_data *d, struct arena *keep, st
         return false;
     }
     for (int m = 0; m < d->n_front; m++) {
-        for (size_t i = 0; i < csv.n_rows && d->front[m].index[0]; i++) {
-            d->front[m].on_true_front |= strcmp(d->front[m].index, csv_cell(&csv, i, index)) == 0;
+        for (size_t i = 0; i < csv.n_rows; i++) {
+            d->front[m].on_true_front |=
+                report_data_same(&d->front[m], csv_cell(&csv, i, index), cost[i], accuracy[i]);
         }
     }
     struct report_data_point *points = arena_try(keep, csv.n_rows + 1, sizeof *points, e);

@@ -29,6 +29,7 @@ struct report_data {
     int n_front;
     struct report_member *front; /* [n_front] ascending cost */
     bool has_accuracy;           /* the column is there and not all empty */
+    int cost_decimals, score_decimals, diversity_decimals; /* with these the largest of the front shows 4 digits */
 
     int n_generations;
     double *generation, *hypervolume, *diversity, *front_size, *evals, *unique, *seconds; /* [n_generations] */

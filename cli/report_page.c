@@ -32,6 +32,17 @@ static char *report_page_number(struct arena *keep, double value, int digits, co
     return t.s;
 }
 
+static char *report_page_fixed(struct arena *keep, double value, int decimals, const char *unit)
+{
+    struct text t;
+    text_init(&t, keep);
+    text_fixed(&t, value, decimals);
+    if (unit[0]) {
+        text_printf(&t, " %s", unit);
+    }
+    return t.s;
+}
+
 /* Counts with a thin space between thousands, so that 1073466 can be read. */
 static char *report_page_count(struct arena *keep, double value)
 {
@@ -67,11 +78,11 @@ static void report_page_facts(struct text *out, const struct report_data *d, str
         best = isnan(d->front[i].accuracy) ? best : fmax(best, d->front[i].accuracy);
     }
     if (d->has_accuracy) {
-        report_page_fact(out, "best true accuracy", report_page_number(&tmp, best, 4, "%"));
+        report_page_fact(out, "best true accuracy", report_page_fixed(&tmp, best, 2, "%"));
     }
     if (isfinite(d->true_hypervolume) && d->true_front_hypervolume > 0) {
         report_page_fact(out, "of the true front\xE2\x80\x99s hypervolume",
-                  report_page_number(&tmp, 100 * d->true_hypervolume / d->true_front_hypervolume, 4, "%"));
+                  report_page_fixed(&tmp, 100 * d->true_hypervolume / d->true_front_hypervolume, 1, "%"));
     }
     if (last >= 0) {
         char time[32];
@@ -161,12 +172,20 @@ static void report_page_arch(struct text *out, const char *arch)
     text_add(out, "</code>");
 }
 
-static void report_page_cells(struct text *out, const struct report_data *d, struct arena tmp)
+/* The space of the run; NULL where this build does not know it: the page goes without drawings and codes. */
+static const struct space *report_page_space(const struct report_data *d)
 {
     const char *name = report_data_config(d, "options", "space");
     const struct space *space = NULL;
-    struct err ignored; /* a space that this build does not know: the page goes without drawings */
-    if (d->n_front == 0 || !name || !space_find(&space, name, &ignored)) {
+    struct err ignored;
+    return name && space_find(&space, name, &ignored) ? space : NULL;
+}
+
+static void report_page_cells(struct text *out, const struct report_data *d, struct arena tmp)
+{
+    const struct space *space = report_page_space(d);
+    struct err ignored;
+    if (d->n_front == 0 || !space) {
         return;
     }
     text_add(out, "<section>\n<h2>The networks on it, cheapest first</h2>\n<div class=\"cells\">\n");
@@ -177,19 +196,19 @@ static void report_page_cells(struct text *out, const struct report_data *d, str
         text_printf(out, "<figure id=\"net-%d\">\n", i + 1);
         if (space->parse(&arch, m->arch, &ignored)) {
             text_add(out, cell_svg(&scratch, space, &arch));
-        } else {
-            report_page_arch(out, m->arch);
         }
         text_add(out, "<figcaption><b>");
         text_escape(out, report_plots_member_name(d, i, &scratch));
         text_printf(out, "</b>%s<br/>",
                     m->on_true_front ? "<span class=\"tag\">on the true front</span>" : "");
-        text_escape(out, report_page_number(&scratch, m->cost, 4, d->unit));
-        text_printf(out, " \xC2\xB7 score %s", report_page_number(&scratch, m->score, 4, ""));
+        text_escape(out, report_page_fixed(&scratch, m->cost, d->cost_decimals, d->unit));
+        text_printf(out, " \xC2\xB7 score %s", report_page_fixed(&scratch, m->score, d->score_decimals, ""));
         if (!isnan(m->accuracy)) {
-            text_printf(out, " \xC2\xB7 %s true", report_page_number(&scratch, m->accuracy, 4, "%"));
+            text_printf(out, " \xC2\xB7 %s true", report_page_fixed(&scratch, m->accuracy, 2, "%"));
         }
-        text_add(out, "</figcaption>\n</figure>\n");
+        text_add(out, "</figcaption>\n");
+        report_page_arch(out, m->arch);
+        text_add(out, "</figure>\n");
     }
     text_add(out, "</div>\n");
     if (d->n_front > REPORT_PAGE_MAX_CELLS) {
@@ -209,10 +228,24 @@ static void report_page_cell(struct text *out, const char *label, double value, 
     text_add(out, "</td>");
 }
 
+/* Short enough for a table: the space's digits, where it can be read. */
+static void report_page_code(struct text *out, const struct space *space, const char *arch)
+{
+    struct arch parsed;
+    struct err ignored;
+    char code[SPACE_TEXT_LEN];
+    if (space && space->parse(&parsed, arch, &ignored)) {
+        space->code(&parsed, code);
+        report_page_arch(out, code);
+    } else {
+        report_page_arch(out, arch);
+    }
+}
+
 static void report_page_table(struct text *out, const struct report_data *d, struct arena tmp)
 {
     const char *cost = d->unit[0] ? arena_printf(&tmp, "%s (%s)", d->cost_name, d->unit) : d->cost_name;
-    const char *heads[] = {"network", cost, "score", "accuracy (%)", "diversity", "parameters", "multiply-adds (M)"};
+    const char *heads[] = {"network", cost, "score", "accuracy (%)", "diversity", "parameters", "MACs (M)"};
     text_add(out, "<section>\n<h2>All of the front</h2>\n<table class=\"sort\">\n<thead><tr>");
     for (size_t i = 0; i < N_ELEMS(heads); i++) {
         if (i != 3 || d->has_accuracy) {
@@ -221,23 +254,24 @@ static void report_page_table(struct text *out, const struct report_data *d, str
             text_add(out, "</th>");
         }
     }
-    text_add(out, "<th scope=\"col\" class=\"t\">architecture</th></tr></thead>\n<tbody>\n");
+    const struct space *space = report_page_space(d);
+    text_printf(out, "<th scope=\"col\" class=\"t\">%s</th></tr></thead>\n<tbody>\n", space ? "code" : "architecture");
     for (int i = 0; i < MIN(d->n_front, REPORT_PAGE_MAX_ROWS); i++) {
         const struct report_member *m = &d->front[i];
         struct arena scratch = tmp;
         text_add(out, "<tr><td class=\"t\" data-label=\"network\">");
         text_escape(out, report_plots_member_name(d, i, &scratch));
         text_add(out, "</td>");
-        report_page_cell(out, cost, m->cost, report_page_number(&scratch, m->cost, 4, ""));
-        report_page_cell(out, heads[2], m->score, report_page_number(&scratch, m->score, 4, ""));
+        report_page_cell(out, cost, m->cost, report_page_fixed(&scratch, m->cost, d->cost_decimals, ""));
+        report_page_cell(out, heads[2], m->score, report_page_fixed(&scratch, m->score, d->score_decimals, ""));
         if (d->has_accuracy) {
-            report_page_cell(out, heads[3], m->accuracy, report_page_number(&scratch, m->accuracy, 4, ""));
+            report_page_cell(out, heads[3], m->accuracy, report_page_fixed(&scratch, m->accuracy, 2, ""));
         }
-        report_page_cell(out, heads[4], m->diversity, report_page_number(&scratch, m->diversity, 4, ""));
+        report_page_cell(out, heads[4], m->diversity, report_page_fixed(&scratch, m->diversity, d->diversity_decimals, ""));
         report_page_cell(out, heads[5], m->params, report_page_count(&scratch, m->params));
-        report_page_cell(out, heads[6], m->macs / 1e6, report_page_number(&scratch, m->macs / 1e6, 4, ""));
-        text_add(out, "<td class=\"t\" data-label=\"architecture\">");
-        report_page_arch(out, m->arch);
+        report_page_cell(out, heads[6], m->macs / 1e6, report_page_fixed(&scratch, m->macs / 1e6, 2, ""));
+        text_printf(out, "<td class=\"t\" data-label=\"%s\">", space ? "code" : "architecture");
+        report_page_code(out, space, m->arch);
         text_add(out, "</td></tr>\n");
     }
     text_add(out, "</tbody>\n</table>\n");
@@ -283,8 +317,13 @@ static void report_page_option(struct text *out, const cJSON *item, struct arena
     }
     text_add(out, "<div><dt>");
     text_escape(out, item->string ? item->string : "");
-    text_add(out, "</dt><dd>");
-    text_escape(out, text);
+    text_add(out, "</dt><dd");
+    if (strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64) { /* a SHA-256: its beginning is enough to see */
+        text_printf(out, " title=\"%s\"><code>%.16s\xE2\x80\xA6</code>", text, text);
+    } else {
+        text_add(out, ">");
+        text_escape(out, text);
+    }
     text_add(out, "</dd></div>\n");
 }
 
@@ -351,7 +390,7 @@ static void report_page_head(struct text *out, const struct report_data *d)
     text_escape(out, d->cost_name);
     text_add(out, "</title>\n<style>\n");
     report_style(out);
-    text_add(out, "</style>\n</head>\n<body>\n<header>\n<h1>Accurate or cheap: ");
+    text_add(out, "</style>\n</head>\n<body>\n<header>\n<h1>The trade-off between score and ");
     text_escape(out, d->cost_name);
     text_add(out, "</h1>\n<p class=\"soft\">");
     text_escape(out, d->name);

@@ -24,12 +24,12 @@ static char *report_plots_tip(const struct report_data *d, int i, struct arena *
     struct text t;
     text_init(&t, keep);
     text_printf(&t, "%s\n%s ", report_plots_member_name(d, i, keep), d->cost_name);
-    text_human(&t, m->cost, 4);
+    text_fixed(&t, m->cost, d->cost_decimals);
     text_printf(&t, " %s\nscore ", d->unit);
-    text_human(&t, m->score, 4);
+    text_fixed(&t, m->score, d->score_decimals);
     if (!isnan(m->accuracy)) {
         text_add(&t, "\ntrue accuracy ");
-        text_human(&t, m->accuracy, 4);
+        text_fixed(&t, m->accuracy, 2);
         text_add(&t, " %");
     }
     return t.s;
@@ -64,7 +64,7 @@ static void report_plots_gather(struct report_plots_members *p, const struct rep
         p->n++;
     }
     /* Names for a few, spread over the front; plot_notes leaves out what does not fit. */
-    int stride = MAX(1, p->n / 8);
+    int stride = MAX(1, DIV_UP(p->n, 5));
     for (int i = 0; i < p->n; i++) {
         if (i % stride != 0 && i != p->n - 1) {
             p->notes[i] = NULL;
@@ -191,7 +191,7 @@ void report_plots_course(struct text *out, const struct report_data *d, const do
         .x_label = "generation", .y_label = y_label,
         .x_min = d->n_generations ? d->generation[0] : 0,
         .x_max = d->n_generations ? d->generation[d->n_generations - 1] : 1,
-        .y_min = 1, .y_max = 0, .series = &series, .n_series = 1,
+        .y_min = 1, .y_max = 0, .x_exact = true, .series = &series, .n_series = 1,
     };
     plot_svg(out, &p, tmp);
 }

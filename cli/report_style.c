@@ -23,11 +23,12 @@ void report_style(struct text *out)
              "max-width:46rem}\n"
              "svg{display:block;width:100%;height:auto}svg.narrow{display:none}\n");
     text_add(out,
-             ".facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.9rem 1.5rem;"
+             ".facts{display:flex;flex-wrap:wrap;gap:.9rem 2.2rem;"
              "margin:1.6rem 0 0;padding:1rem 0;border:solid var(--line);border-width:1px 0}\n"
              ".facts div{display:flex;flex-direction:column-reverse;justify-content:flex-end}\n"
-             ".facts dt{color:var(--soft);font-size:.85rem;line-height:1.3}\n"
-             ".facts dd{margin:0;font-size:1.35rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums}\n"
+             ".facts dt{max-width:9rem;color:var(--soft);font-size:.85rem;line-height:1.3}\n"
+             ".facts dd{margin:0;font-size:1.3rem;font-weight:600;line-height:1.25;white-space:nowrap;"
+             "font-variant-numeric:tabular-nums}\n"
              ".pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem 2rem}\n"
              ".three{display:grid;grid-template-columns:repeat(3,1fr);gap:1rem 2rem}\n"
              ".cells{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:1rem}\n"
@@ -35,7 +36,7 @@ void report_style(struct text *out)
              "scroll-margin-top:1rem;display:flex;flex-direction:column}\n"
              ".cells figure:target{border-color:var(--blue);box-shadow:0 0 0 1px var(--blue)}\n"
              ".cells svg{margin:auto 0}\n"
-             ".cells figcaption{color:var(--ink);font-variant-numeric:tabular-nums}.cells b{font-size:1rem}\n"
+             ".cells figcaption{color:var(--ink);font-variant-numeric:tabular-nums}.cells b{font-size:1rem}.cells code{color:var(--soft);font-size:.75rem;margin-top:.4rem}\n"
              ".tag{display:inline-block;font-size:.75rem;border:1px solid var(--line);border-radius:1em;"
              "padding:0 .55em;margin-left:.4em;color:var(--soft)}\n");
     text_add(out,
@@ -64,14 +65,14 @@ void report_style(struct text *out)
     text_add(out,
              "@media(max-width:56rem){.three{grid-template-columns:1fr 1fr}.pair{grid-template-columns:1fr}}\n"
              "@media(max-width:40rem){body{padding:1.2rem 1rem 2rem}h1{font-size:1.4rem}\n"
-             ".three{grid-template-columns:1fr}.options{columns:1}.facts{grid-template-columns:1fr 1fr}\n"
+             ".three{grid-template-columns:1fr}.options{columns:1}.facts{display:grid;grid-template-columns:1fr 1fr;gap:.9rem 1rem}\n"
              "svg.wide{display:none}svg.narrow{display:block}.cells{grid-template-columns:1fr}\n"
              "table,tbody,tr,td{display:block}thead{position:absolute;left:-999rem}\n"
              "tr{border-bottom:1px solid var(--line);padding:.5rem 0;display:grid;grid-template-columns:1fr 1fr;"
              "gap:0 1rem}\n"
-             "td,td.t{border:0;padding:.1rem 0;text-align:left}td::before{content:attr(data-label)' ';"
-             "color:var(--soft)}\n"
-             "td:last-child{grid-column:1/-1}}\n"
+             "td,td.t{border:0;padding:.1rem 0;display:flex;justify-content:space-between;gap:0 .6rem;flex-wrap:wrap}\n"
+             "td::before{content:attr(data-label);color:var(--soft)}\n"
+             "td:first-child{font-weight:600}td:first-child::before{font-weight:400}}\n"
              "@media screen and (prefers-color-scheme:dark){:root{--sheet:#14171b;--ink:#e6e9ed;--soft:#9aa4af;"
              "--line:#2a3037;--wash:#1c2126;--blue:#6ea8fe}}\n"
              "@media print{body{max-width:none;padding:0;font-size:10.5pt}h2{break-after:avoid}\n"

@@ -104,23 +104,41 @@ void text_number(struct text *t, double value)
     text_add(t, buf);
 }
 
+/* A number that printf wrote, its hyphen as a minus sign. */
+static void text_minus(struct text *t, const char *number)
+{
+    if (*number == '-') {
+        text_add(t, "\xE2\x88\x92");
+        number++;
+    }
+    text_add(t, number);
+}
+
+/* NaN and infinities; false for all other values. */
+static bool text_special(struct text *t, double value)
+{
+    if (isfinite(value)) {
+        return false;
+    }
+    text_add(t, isnan(value) ? "\xE2\x80\x93" : value > 0 ? "\xE2\x88\x9E" : "\xE2\x88\x92\xE2\x88\x9E");
+    return true;
+}
+
 void text_human(struct text *t, double value, int digits)
 {
     ASSERT(digits >= 1 && digits <= 17);
     double size = fabs(value);
     char buf[40];
-    if (!isfinite(value)) {
-        text_add(t, isnan(value) ? "\xE2\x80\x93" : value > 0 ? "\xE2\x88\x9E" : "-\xE2\x88\x9E");
+    if (text_special(t, value)) {
         return;
     }
     if (size != 0 && (size < 1e-4 || size >= 1e7)) {
         snprintf(buf, sizeof buf, "%.*g", digits, value);
-        text_add(t, buf);
+        text_minus(t, buf);
         return;
     }
-    int before = size >= 1 ? (int)floor(log10(size)) + 1 : size > 0 ? (int)floor(log10(size)) + 1 : 1;
-    int after = MAX(0, digits - before);
-    snprintf(buf, sizeof buf, "%.*f", MIN(after, 20), value);
+    int before = size > 0 ? (int)floor(log10(size)) + 1 : 1;
+    snprintf(buf, sizeof buf, "%.*f", MIN(MAX(0, digits - before), 20), value);
     if (strchr(buf, '.')) {
         char *end = buf + strlen(buf) - 1;
         while (*end == '0') {
@@ -130,5 +148,20 @@ void text_human(struct text *t, double value, int digits)
             *end = 0;
         }
     }
-    text_add(t, buf);
+    text_minus(t, buf);
+}
+
+void text_fixed(struct text *t, double value, int decimals)
+{
+    ASSERT(decimals >= 0 && decimals <= 17);
+    if (text_special(t, value)) {
+        return;
+    }
+    if (fabs(value) >= 1e15) {
+        text_human(t, value, 6);
+        return;
+    }
+    char buf[40];
+    snprintf(buf, sizeof buf, "%.*f", decimals, value);
+    text_minus(t, buf);
 }

@@ -23,7 +23,10 @@ void text_escape(struct text *t, const char *s);
 /* A number as few digits as read back to the same double; "null" for NaN and infinities (which JSON lacks). */
 void text_number(struct text *t, double value);
 
-/* For people: about `digits` significant digits, no exponent from 1e-4 to 1e7, no trailing zeros. */
+/* For people: about `digits` significant digits, no exponent from 1e-4 to 1e7, no trailing zeros, a true minus sign. */
 void text_human(struct text *t, double value, int digits);
+
+/* For columns of numbers: always so many decimals, a true minus sign; a dash for NaN. */
+void text_fixed(struct text *t, double value, int decimals);
 
 #endif
