@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static const struct cmd *const main_cmds[] = {
+    &cmd_data,
     &cmd_info,
 };
 
@@ -56,13 +57,15 @@ static void main_print_error(const struct err *e, const char *cmd_name)
 {
     bool colour = term_colour(stderr);
     fflush(stdout);
-    fprintf(stderr, "%shdnas: error:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", e->text);
+    fprintf(stderr, "%shdnas: error:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
+            e->text);
     const char *hint = e->hint;
     char own[160];
     if (!hint[0]) {
         static const char *const by_code[] = {
             [ERR_NONE] = "hdnas %s --help explains the options",
-            [ERR_FAILED] = "free space or memory, then try again; hdnas %s --help explains the options",
+            [ERR_FAILED] =
+                "free space or memory, then try again; hdnas %s --help explains the options",
             [ERR_USAGE] = "hdnas %s --help explains the options",
             [ERR_INPUT] = "mend or replace that file; hdnas %s --help says what is expected",
             [ERR_INFEASIBLE] = "loosen the constraints; hdnas %s --help explains them",
@@ -74,7 +77,8 @@ static void main_print_error(const struct err *e, const char *cmd_name)
     fprintf(stderr, "  %shint:%s %s\n", colour ? "\033[36m" : "", colour ? "\033[0m" : "", hint);
 }
 
-/* Address space for a command's arena: --memory, else what the machine has. Untouched pages cost nothing. */
+/* Address space for a command's arena: --memory, else what the machine has. Untouched pages cost
+ * nothing. */
 static size_t main_memory_bytes(const struct options *o)
 {
     for (int i = 0; i < o->n_specs; i++) {
@@ -121,7 +125,8 @@ int main(int argc, char **argv)
         return ERR_USAGE;
     }
     const char *name = argv[1];
-    bool asks_help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    bool asks_help =
+        strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
     const struct cmd *cmd = main_find(asks_help && argc > 2 ? argv[2] : name);
     bool ok = true;
     if (asks_help && argc < 3) {

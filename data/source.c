@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/file.h"
 
@@ -49,7 +50,9 @@ void source_sha256(struct source *s, char hex[65])
 
 bool source_path(char path[SOURCE_MAX_PATH], const char *dir, const char *name, struct err *e)
 {
-    int len = snprintf(path, SOURCE_MAX_PATH, "%s/%s", dir, name);
+    size_t n = strlen(dir);
+    bool slash = n > 0 && dir[n - 1] != '/' && *name;
+    int len = snprintf(path, SOURCE_MAX_PATH, "%s%s%s", dir, slash ? "/" : "", name);
     return (len >= 0 && len < SOURCE_MAX_PATH) ||
            err_set(e, ERR_INPUT, "the path is too long: %.100s.../%.100s", dir, name);
 }
