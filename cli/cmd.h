@@ -1,6 +1,7 @@
 /*
- * cmd.h: the contract of a command: a row of help and one function. Rooms cli/cmd_*.c, table cli/main.c, names
- * cli/cmds.h. Only commands print: data on stdout, talk on stderr. The code of the error is the exit code.
+ * cmd.h: the contract of a command: a row of help and one function. Rooms cli/cmd_*.c, table
+ * cli/main.c, names cli/cmds.h. Only commands print: data on stdout, talk on stderr. The code of
+ * the error is the exit code.
  */
 #ifndef CLI_CMD_H
 #define CLI_CMD_H
@@ -9,14 +10,15 @@
 #include "core/arena.h"
 
 struct cmd {
-    const char *name;     /* "search" */
-    const char *summary;  /* one line for hdnas --help */
-    const char *usage;    /* "hdnas search [options]" */
-    const char *about;    /* what it is for and what it writes; paragraphs are filled, NULL = none */
+    const char *name;    /* "search" */
+    const char *summary; /* one line for hdnas --help */
+    const char *usage;   /* "hdnas search [options]" */
+    const char *about;   /* what it is for and what it writes; paragraphs are filled, NULL = none */
     const char *examples; /* shown by hdnas CMD --help; one per line */
     const struct option_spec *options;
     int n_options;
-    /* Options are parsed; args are what is left. The arena is the command's. False = e is filled. */
+    /* Options are parsed; args are what is left. The arena is the command's. False = e is filled.
+     */
     bool (*run)(const struct options *o, struct arena *keep, struct err *e);
 };
 

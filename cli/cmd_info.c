@@ -21,12 +21,13 @@ static void info_text(const struct info *out, const char *key, const char *label
         json_text(out->json, key, value);
     } else {
         printf("%-*s", INFO_COLUMN, label);
-        term_fill(stdout, value, INFO_COLUMN, INFO_COLUMN, MAX(INFO_COLUMN + 20, term_width(stdout)));
+        term_fill(stdout, value, INFO_COLUMN, INFO_COLUMN,
+                  MAX(INFO_COLUMN + 20, term_width(stdout)));
     }
 }
 
-static void info_list(const struct info *out, const char *key, const char *label, const char *(*name)(int i), int n,
-                      struct arena tmp)
+static void info_list(const struct info *out, const char *key, const char *label,
+                      const char *(*name)(int i), int n, struct arena tmp)
 {
     if (out->json) {
         json_array(out->json, key);
@@ -60,7 +61,8 @@ static int info_tiers(const char *names[CPU_N_TIERS])
     return n;
 }
 
-static void info_machine(const struct info *out, enum cpu_tier tier, int n_threads, struct arena tmp)
+static void info_machine(const struct info *out, enum cpu_tier tier, int n_threads,
+                         struct arena tmp)
 {
     char model[128];
     cpu_model_name(model, sizeof model);
@@ -87,7 +89,8 @@ static void info_machine(const struct info *out, enum cpu_tier tier, int n_threa
     for (int i = 0; i < n; i++) {
         text_printf(&line, "%s ", tiers[i]);
     }
-    text_printf(&line, "(in use: %s)%s%s", cpu_tier_name(tier), cpu_has_avx512_bf16() ? ", avx512-bf16" : "",
+    text_printf(&line, "(in use: %s)%s%s", cpu_tier_name(tier),
+                cpu_has_avx512_bf16() ? ", avx512-bf16" : "",
                 cpu_has_amx_bf16() ? ", amx-bf16" : "");
     info_text(out, NULL, "tiers", line.s);
     printf("%-*s%d of %d\n", INFO_COLUMN, "threads", n_threads, cpu_count());
@@ -97,7 +100,8 @@ static void info_machine(const struct info *out, enum cpu_tier tier, int n_threa
 static bool info_run(const struct options *o, struct arena *keep, struct err *e)
 {
     if (o->n_args > 0) {
-        return err_set(e, ERR_USAGE, "hdnas info takes no argument, but \"%.80s\" was given", o->args[0]);
+        return err_set(e, ERR_USAGE, "hdnas info takes no argument, but \"%.80s\" was given",
+                       o->args[0]);
     }
     enum cpu_tier tier;
     if (!cpu_parse(options_text(o, "cpu"), &tier, e)) {
@@ -127,7 +131,8 @@ const struct cmd cmd_info = {
     .name = "info",
     .summary = "what this machine and this build can do",
     .usage = "hdnas info [options]",
-    .about = "Prints version and compiler, processor and kernels, BLAS, and every space, score, cost, search method, "
+    .about = "Prints version and compiler, processor and kernels, BLAS, and every space, score, "
+             "cost, search method, "
              "data format and command known. Put its output into bug reports.",
     .examples = "hdnas info\n"
                 "hdnas info --json\n"

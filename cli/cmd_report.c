@@ -42,9 +42,12 @@ const struct cmd cmd_report = {
     .name = "report",
     .summary = "draw the page and the plot of a run from its log",
     .usage = "hdnas report [options] DIR...",
-    .about = "Reads config.json, evals.csv, front.csv and generations.csv in DIR (and truth.csv, time.csv and "
-             "summary.json where they are) and writes DIR/report.html, one self-contained page, and DIR/front.svg. "
-             "Prints the paths of what it wrote. The search does this itself at its end; this does it again, for "
+    .about = "Reads config.json, evals.csv, front.csv and generations.csv in DIR (and truth.csv, "
+             "time.csv and "
+             "summary.json where they are) and writes DIR/report.html, one self-contained page, "
+             "and DIR/front.svg. "
+             "Prints the paths of what it wrote. The search does this itself at its end; this does "
+             "it again, for "
              "example after an interrupted run or with a newer hdnas.",
     .examples = "hdnas report runs/first\n"
                 "hdnas report runs/*            # several at once",

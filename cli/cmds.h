@@ -1,11 +1,12 @@
-/* cmds.h: the commands, by name. A new one is a file cli/cmd_NAME.c, a line here and a row in cli/main.c. */
+/* cmds.h: the commands, by name. A new one is a file cli/cmd_NAME.c, a line here and a row in
+ * cli/main.c. */
 #ifndef CLI_CMDS_H
 #define CLI_CMDS_H
 
 #include "cli/cmd.h"
 
-extern const struct cmd cmd_search, cmd_score, cmd_train, cmd_eval, cmd_cost, cmd_arch, cmd_bench, cmd_data, cmd_report,
-    cmd_info;
+extern const struct cmd cmd_search, cmd_score, cmd_train, cmd_eval, cmd_cost, cmd_arch, cmd_bench,
+    cmd_data, cmd_report, cmd_info;
 
 /* The table, in the order of `hdnas --help` (cli/main.c). */
 int cmds_count(void);

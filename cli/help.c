@@ -36,7 +36,8 @@ static void help_codes(FILE *f)
     help_heading(f, "Exit codes");
     fprintf(f, "  ");
     term_fill(f,
-              "0 done, 1 failed, 2 wrong usage, 3 bad input, 4 nothing feasible, 5 interrupted with everything so far "
+              "0 done, 1 failed, 2 wrong usage, 3 bad input, 4 nothing feasible, 5 interrupted "
+              "with everything so far "
               "on disk",
               2, 2, help_width(f));
 }
@@ -49,8 +50,8 @@ static void help_option(FILE *f, const struct option_spec *s)
         snprintf(range, sizeof range, "%s%g to %g", s->fallback ? "; " : "", s->min, s->max);
     }
     bool tail = s->fallback || range[0];
-    snprintf(text, sizeof text, "%s%s%s%s%s%s", s->help, tail ? " [" : "", s->fallback ? "default " : "",
-             s->fallback ? s->fallback : "", range, tail ? "]" : "");
+    snprintf(text, sizeof text, "%s%s%s%s%s%s", s->help, tail ? " [" : "",
+             s->fallback ? "default " : "", s->fallback ? s->fallback : "", range, tail ? "]" : "");
     help_row(f, left, text);
 }
 
@@ -120,14 +121,18 @@ void help_program(FILE *f)
 {
     int at = fprintf(f, "hdnas %s: ", version_text());
     term_fill(f,
-              "search for neural networks that are accurate, cheap on your hardware, and spread over its whole range "
+              "search for neural networks that are accurate, cheap on your hardware, and spread "
+              "over its whole range "
               "of costs",
               at, 2, help_width(f));
     fprintf(f, "\n");
     term_fill(f,
-              "A search trains each candidate for a few steps on a handful of images, compares its features with those "
-              "of a trained reference network (a score that needs no full training), prices it on a device, and evolves "
-              "the population towards the front of score, cost and cost diversity. It leaves a folder with the front as "
+              "A search trains each candidate for a few steps on a handful of images, compares its "
+              "features with those "
+              "of a trained reference network (a score that needs no full training), prices it on "
+              "a device, and evolves "
+              "the population towards the front of score, cost and cost diversity. It leaves a "
+              "folder with the front as "
               "a table, a plot and a page to read.",
               0, 0, help_width(f));
     help_heading(f, "Usage");
@@ -136,10 +141,11 @@ void help_program(FILE *f)
     for (int i = 0; i < cmds_count(); i++) {
         help_row(f, cmds_at(i)->name, cmds_at(i)->summary);
     }
-    help_examples(f, "hdnas search --device local --out runs/first    # built-in images, cost measured here\n"
-                     "hdnas report runs/first                         # draw its page anew\n"
-                     "hdnas arch 13714                                # everything about one architecture\n"
-                     "hdnas info                                      # what this machine and build can do");
+    help_examples(
+        f, "hdnas search --device local --out runs/first    # built-in images, cost measured here\n"
+           "hdnas report runs/first                         # draw its page anew\n"
+           "hdnas arch 13714                                # everything about one architecture\n"
+           "hdnas info                                      # what this machine and build can do");
     help_codes(f);
     help_heading(f, "Environment");
     help_row(f, "NO_COLOR", "set: no colour on the terminal");

@@ -1,6 +1,6 @@
 /*
- * json.h: JSON as it is written, value by value. Commas, indentation and escapes are seen to; numbers read back to the
- * same bits; NaN and infinities become null. Reading is cJSON's business.
+ * json.h: JSON as it is written, value by value. Commas, indentation and escapes are seen to;
+ * numbers read back to the same bits; NaN and infinities become null. Reading is cJSON's business.
  */
 #ifndef CLI_JSON_H
 #define CLI_JSON_H

@@ -9,7 +9,8 @@
 
 const struct option_spec options_everywhere[OPTIONS_N_EVERYWHERE] = {
     {"json", OPTION_FLAG, NULL, NULL, "data on standard output as JSON", 0, 0},
-    {"quiet", OPTION_FLAG, NULL, NULL, "no progress and no talk on standard error, only errors", 0, 0},
+    {"quiet", OPTION_FLAG, NULL, NULL, "no progress and no talk on standard error, only errors", 0,
+     0},
     {"help", OPTION_FLAG, NULL, NULL, "show this help", 0, 0},
 };
 
@@ -19,7 +20,8 @@ int options_distance(const char *a, const char *b)
 {
     ASSERT(a && b);
     int len_a = (int)strnlen(a, DISTANCE_MAX_LEN), len_b = (int)strnlen(b, DISTANCE_MAX_LEN);
-    int d[DISTANCE_MAX_LEN + 1][DISTANCE_MAX_LEN + 1]; /* d[i][j]: from the first i of a to the first j of b */
+    int d[DISTANCE_MAX_LEN + 1]
+         [DISTANCE_MAX_LEN + 1]; /* d[i][j]: from the first i of a to the first j of b */
     for (int i = 0; i <= len_a; i++) {
         for (int j = 0; j <= len_b; j++) {
             if (i == 0 || j == 0) {
@@ -39,7 +41,8 @@ int options_distance(const char *a, const char *b)
 
 bool options_near(int distance, const char *typed)
 {
-    /* A third of the letters may be wrong: "--poplation" finds --population, "--x" finds nothing. */
+    /* A third of the letters may be wrong: "--poplation" finds --population, "--x" finds nothing.
+     */
     return distance <= MAX(1, (int)strnlen(typed, DISTANCE_MAX_LEN) / 3);
 }
 
@@ -61,16 +64,20 @@ static bool options_unknown(const struct options *o, const char *arg, struct err
     const char *nearest = NULL;
     int best = INT_MAX;
     for (int i = 0; i < o->n_specs + OPTIONS_N_EVERYWHERE; i++) {
-        const char *name = i < o->n_specs ? o->specs[i].name : options_everywhere[i - o->n_specs].name;
+        const char *name =
+            i < o->n_specs ? o->specs[i].name : options_everywhere[i - o->n_specs].name;
         /* The beginning of a name is as good as a near miss. */
-        int distance = typed[1] && strncmp(name, typed, strlen(typed)) == 0 ? 0 : options_distance(typed, name);
+        int distance = typed[1] && strncmp(name, typed, strlen(typed)) == 0
+                           ? 0
+                           : options_distance(typed, name);
         if (distance < best) {
             best = distance;
             nearest = name;
         }
     }
     err_set(e, ERR_USAGE, "unknown option %.80s", arg);
-    return nearest && options_near(best, typed) ? err_hint(e, "did you mean --%s?", nearest) : false;
+    return nearest && options_near(best, typed) ? err_hint(e, "did you mean --%s?", nearest)
+                                                : false;
 }
 
 /* Whether text is a number of the type; *value for the range. */
@@ -99,7 +106,8 @@ static bool options_check(const struct option_spec *s, const char *text, struct 
         return true;
     }
     if (s->max > s->min) {
-        err_set(e, ERR_USAGE, "--%s %.80s: expected %s from %.15g to %.15g", s->name, text, noun, s->min, s->max);
+        err_set(e, ERR_USAGE, "--%s %.80s: expected %s from %.15g to %.15g", s->name, text, noun,
+                s->min, s->max);
     } else {
         err_set(e, ERR_USAGE, "--%s %.80s: expected %s", s->name, text, noun);
     }
@@ -120,7 +128,8 @@ static bool options_take(struct options *o, int *i, struct err *e)
     const struct option_spec *s = row < 0 ? &options_everywhere[everywhere] : &o->specs[row];
     if (s->type == OPTION_FLAG) {
         if (value) {
-            return err_set(e, ERR_USAGE, "--%s takes no value, but \"%.80s\" was given", s->name, value);
+            return err_set(e, ERR_USAGE, "--%s takes no value, but \"%.80s\" was given", s->name,
+                           value);
         }
         value = "yes";
     } else if (!value) {
@@ -142,8 +151,8 @@ static bool options_take(struct options *o, int *i, struct err *e)
     return true;
 }
 
-bool options_parse(struct options *o, struct arena *keep, const struct option_spec *specs, int n_specs, int argc,
-                   const char *const *argv, bool *help, struct err *e)
+bool options_parse(struct options *o, struct arena *keep, const struct option_spec *specs,
+                   int n_specs, int argc, const char *const *argv, bool *help, struct err *e)
 {
     ASSERT(o && n_specs >= 0 && argc >= 0);
     *help = false;

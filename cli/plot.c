@@ -7,9 +7,16 @@
 #include <string.h>
 
 /* Pixels. The left margin is widened to the longest tick label. */
-enum { PLOT_TOP = 34, PLOT_RIGHT = 16, PLOT_BOTTOM = 46, PLOT_LEGEND_LINE = 20, PLOT_MAX_NOTES = 24 };
+enum {
+    PLOT_TOP = 34,
+    PLOT_RIGHT = 16,
+    PLOT_BOTTOM = 46,
+    PLOT_LEGEND_LINE = 20,
+    PLOT_MAX_NOTES = 24
+};
 
-/* Mean width of a letter at 12 pixels in the usual system fonts, measured in Chromium: 6.2; a little more to be safe. */
+/* Mean width of a letter at 12 pixels in the usual system fonts, measured in Chromium: 6.2; a
+ * little more to be safe. */
 static const double plot_letter = 6.6, plot_bold_letter = 7.4;
 
 /* Where data lands on paper. */
@@ -42,7 +49,8 @@ double plot_ticks(double lo, double hi, int n_want, double *step)
     return ceil(lo / *step - 1e-9) * *step;
 }
 
-/* A tick's number: as many decimals as the step has, thousands and millions as k and M, a true minus sign. */
+/* A tick's number: as many decimals as the step has, thousands and millions as k and M, a true
+ * minus sign. */
 static void plot_tick_text(char *buf, size_t len, double value, double step, double largest)
 {
     double unit = largest >= 1e9 ? 1e9 : largest >= 1e6 ? 1e6 : largest >= 1e4 ? 1e3 : 1;
@@ -52,7 +60,8 @@ static void plot_tick_text(char *buf, size_t len, double value, double step, dou
     if (decimals > 6) {
         snprintf(buf, len, "%s%.2g%s", shown < 0 ? "\xE2\x88\x92" : "", fabs(shown), suffix);
     } else {
-        snprintf(buf, len, "%s%.*f%s", shown < 0 ? "\xE2\x88\x92" : "", decimals, fabs(shown), shown == 0 ? "" : suffix);
+        snprintf(buf, len, "%s%.*f%s", shown < 0 ? "\xE2\x88\x92" : "", decimals, fabs(shown),
+                 shown == 0 ? "" : suffix);
     }
 }
 
@@ -86,14 +95,17 @@ static void plot_axis_range(const struct plot *p, bool vertical, double *lo, dou
     *hi += air;
 }
 
-static void plot_text(struct text *out, double x, double y, const char *anchor, const char *class, const char *s)
+static void plot_text(struct text *out, double x, double y, const char *anchor, const char *class,
+                      const char *s)
 {
-    text_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor, class);
+    text_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor,
+                class);
     text_escape(out, s);
     text_add(out, "</text>\n");
 }
 
-static void plot_axes(struct text *out, const struct plot *p, const struct plot_frame *f, double y_step, double y_first)
+static void plot_axes(struct text *out, const struct plot *p, const struct plot_frame *f,
+                      double y_step, double y_first)
 {
     char label[48];
     double largest = fmax(fabs(f->y0), fabs(f->y1));
@@ -115,10 +127,12 @@ static void plot_axes(struct text *out, const struct plot *p, const struct plot_
     plot_text(out, (f->left + f->right) / 2, f->foot + 38, "middle", "label", p->x_label);
 }
 
-static void plot_cloud(struct text *out, const struct plot_series *s, const struct plot_frame *f, struct arena tmp)
+static void plot_cloud(struct text *out, const struct plot_series *s, const struct plot_frame *f,
+                       struct arena tmp)
 {
     size_t w = (size_t)(2 * (f->right - f->left)) + 2, h = (size_t)(2 * (f->foot - f->top)) + 2;
-    uint8_t *drawn = arena_push_zero(&tmp, w * h, 1); /* one dot per half pixel bounds the size of the file */
+    uint8_t *drawn =
+        arena_push_zero(&tmp, w * h, 1); /* one dot per half pixel bounds the size of the file */
     text_add(out, "<path class=\"cloud\" d=\"");
     for (int i = 0; i < s->n; i++) {
         if (!plot_inside(f, s->x[i], s->y[i])) {
@@ -141,11 +155,13 @@ static void plot_mark(struct text *out, enum plot_tone tone, double x, double y)
     if (tone == PLOT_TRUTH) { /* a diamond: told apart without colour */
         text_printf(out, "<path class=\"mark truth\" d=\"M%.1f %.1fl4 4l-4 4l-4 -4z\"/>", x, y - 4);
     } else {
-        text_printf(out, "<circle class=\"mark %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.2\"/>", plot_tone_class[tone], x, y);
+        text_printf(out, "<circle class=\"mark %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.2\"/>",
+                    plot_tone_class[tone], x, y);
     }
 }
 
-static void plot_points(struct text *out, const struct plot_series *s, const struct plot_frame *f, struct arena tmp)
+static void plot_points(struct text *out, const struct plot_series *s, const struct plot_frame *f,
+                        struct arena tmp)
 {
     (void)tmp;
     for (int i = 0; i < s->n; i++) {
@@ -178,7 +194,8 @@ static bool plot_overlap(const struct plot_box *a, const struct plot_box *b)
 }
 
 /* Whether a staircase passes through the box. */
-static bool plot_crosses(const struct plot_series *s, const struct plot_frame *f, const struct plot_box *box)
+static bool plot_crosses(const struct plot_series *s, const struct plot_frame *f,
+                         const struct plot_box *box)
 {
     for (int i = 0; i < s->n; i++) {
         double x = plot_px(f, s->x[i]), y = plot_py(f, s->y[i]);
@@ -193,10 +210,11 @@ static bool plot_crosses(const struct plot_series *s, const struct plot_frame *f
 }
 
 /* Room for a note: inside the frame, off the other notes, off every mark and every staircase. */
-static bool plot_fits(const struct plot_box *box, const struct plot_box *placed, int n_placed, const struct plot *p,
-                      const struct plot_frame *f)
+static bool plot_fits(const struct plot_box *box, const struct plot_box *placed, int n_placed,
+                      const struct plot *p, const struct plot_frame *f)
 {
-    bool fits = box->x >= f->left && box->x + box->w <= f->right && box->y >= f->top - 16 && box->y + box->h <= f->foot;
+    bool fits = box->x >= f->left && box->x + box->w <= f->right && box->y >= f->top - 16 &&
+                box->y + box->h <= f->foot;
     for (int i = 0; i < n_placed && fits; i++) {
         fits = !plot_overlap(box, &placed[i]);
     }
@@ -211,8 +229,10 @@ static bool plot_fits(const struct plot_box *box, const struct plot_box *placed,
     return fits;
 }
 
-/* Notes stand above left of their mark, where a rising front leaves room, else below right, else nowhere. */
-static void plot_notes(struct text *out, const struct plot_series *s, const struct plot *p, const struct plot_frame *f)
+/* Notes stand above left of their mark, where a rising front leaves room, else below right, else
+ * nowhere. */
+static void plot_notes(struct text *out, const struct plot_series *s, const struct plot *p,
+                       const struct plot_frame *f)
 {
     struct plot_box placed[PLOT_MAX_NOTES];
     int n_placed = 0;
@@ -220,9 +240,13 @@ static void plot_notes(struct text *out, const struct plot_series *s, const stru
         if (!s->notes[i] || !plot_inside(f, s->x[i], s->y[i])) {
             continue;
         }
-        double x = plot_px(f, s->x[i]), y = plot_py(f, s->y[i]), w = term_chars(s->notes[i]) * plot_bold_letter;
-        const struct plot_box boxes[] = {{x - w - 3, y - 19, w, 13}, {x - w / 2, y - 21, w, 13}, {x + 6, y + 6, w, 13},
-                                         {x - w - 8, y - 6, w, 13},  {x + 8, y + 3, w, 13}};
+        double x = plot_px(f, s->x[i]), y = plot_py(f, s->y[i]),
+               w = term_chars(s->notes[i]) * plot_bold_letter;
+        const struct plot_box boxes[] = {{x - w - 3, y - 19, w, 13},
+                                         {x - w / 2, y - 21, w, 13},
+                                         {x + 6, y + 6, w, 13},
+                                         {x - w - 8, y - 6, w, 13},
+                                         {x + 8, y + 3, w, 13}};
         for (size_t k = 0; k < N_ELEMS(boxes); k++) {
             if (plot_fits(&boxes[k], placed, n_placed, p, f)) {
                 placed[n_placed++] = boxes[k];
@@ -241,11 +265,13 @@ static char *plot_last_value(const struct plot_series *s, struct arena *keep)
     return value.s;
 }
 
-static void plot_line(struct text *out, const struct plot_series *s, const struct plot_frame *f, struct arena tmp)
+static void plot_line(struct text *out, const struct plot_series *s, const struct plot_frame *f,
+                      struct arena tmp)
 {
     text_printf(out, "<path class=\"line %s\" d=\"", plot_tone_class[s->tone]);
     for (int i = 0; i < s->n; i++) {
-        text_printf(out, "%s%.1f %.1f", i == 0 ? "M" : "L", plot_px(f, s->x[i]), plot_py(f, s->y[i]));
+        text_printf(out, "%s%.1f %.1f", i == 0 ? "M" : "L", plot_px(f, s->x[i]),
+                    plot_py(f, s->y[i]));
     }
     text_add(out, "\"/>\n");
     if (s->n > 0) {
@@ -260,7 +286,8 @@ static double plot_clamp(double v, double lo, double hi)
     return fmax(lo, fmin(hi, v));
 }
 
-static void plot_stairs(struct text *out, const struct plot_series *s, const struct plot_frame *f, struct arena tmp)
+static void plot_stairs(struct text *out, const struct plot_series *s, const struct plot_frame *f,
+                        struct arena tmp)
 {
     if (s->n == 0) {
         return;
@@ -275,11 +302,13 @@ static void plot_stairs(struct text *out, const struct plot_series *s, const str
         text_printf(&d, "H%.1fV%.1f", px, py);
     }
     text_printf(&d, "H%.1f", f->right);
-    text_printf(out, "<path class=\"area %s\" d=\"%sV%.1fz\"/>\n", plot_tone_class[s->tone], d.s, f->foot);
+    text_printf(out, "<path class=\"area %s\" d=\"%sV%.1fz\"/>\n", plot_tone_class[s->tone], d.s,
+                f->foot);
     text_printf(out, "<path class=\"line %s\" d=\"%s\"/>\n", plot_tone_class[s->tone], d.s);
 }
 
-typedef void plot_draw_fn(struct text *out, const struct plot_series *s, const struct plot_frame *f, struct arena tmp);
+typedef void plot_draw_fn(struct text *out, const struct plot_series *s, const struct plot_frame *f,
+                          struct arena tmp);
 static plot_draw_fn *const plot_draw[] = {
     [PLOT_CLOUD] = plot_cloud,
     [PLOT_POINTS] = plot_points,
@@ -288,7 +317,8 @@ static plot_draw_fn *const plot_draw[] = {
 };
 
 /* A sample of each series beside its name, in rows from the left edge. Returns the height used. */
-static double plot_legend(struct text *out, const struct plot *p, double left, double right, double y)
+static double plot_legend(struct text *out, const struct plot *p, double left, double right,
+                          double y)
 {
     double x = left, used = 0;
     for (int i = 0; i < p->n_series; i++) {
@@ -303,10 +333,11 @@ static double plot_legend(struct text *out, const struct plot *p, double left, d
             used += PLOT_LEGEND_LINE;
         }
         if (s->kind == PLOT_CLOUD) {
-            text_printf(out, "<path class=\"cloud\" d=\"M%.1f %.1fh0M%.1f %.1fh0M%.1f %.1fh0\"/>", x + 4, y - 6, x + 11,
-                        y - 2, x + 17, y - 7);
+            text_printf(out, "<path class=\"cloud\" d=\"M%.1f %.1fh0M%.1f %.1fh0M%.1f %.1fh0\"/>",
+                        x + 4, y - 6, x + 11, y - 2, x + 17, y - 7);
         } else {
-            text_printf(out, "<path class=\"line %s\" d=\"M%.1f %.1fh20\"/>", plot_tone_class[s->tone], x, y - 4);
+            text_printf(out, "<path class=\"line %s\" d=\"M%.1f %.1fh20\"/>",
+                        plot_tone_class[s->tone], x, y - 4);
             plot_mark(out, s->tone, x + 10, y - 4);
         }
         plot_text(out, x + 26, y, "start", "label", s->name);
@@ -344,7 +375,8 @@ static void plot_outside(struct text *out, const struct plot *p, const struct pl
 static void plot_open(struct text *out, const struct plot *p)
 {
     text_printf(out,
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot%s%s\" viewBox=\"0 0 %d %d\" role=\"img\" "
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot%s%s\" viewBox=\"0 0 %d "
+                "%d\" role=\"img\" "
                 "aria-labelledby=\"%s-title %s-desc\"",
                 p->class ? " " : "", p->class ? p->class : "", p->width, p->height, p->id, p->id);
     if (p->alone) {
@@ -358,7 +390,8 @@ static void plot_open(struct text *out, const struct plot *p)
     if (p->alone) {
         text_add(out, "<style>\n");
         plot_style(out);
-        text_printf(out, "</style>\n<rect class=\"sheet\" width=\"%d\" height=\"%d\"/>\n", p->width, p->height);
+        text_printf(out, "</style>\n<rect class=\"sheet\" width=\"%d\" height=\"%d\"/>\n", p->width,
+                    p->height);
     }
 }
 
@@ -380,7 +413,8 @@ static double plot_end_width(const struct plot *p, struct arena tmp)
     double width = 0;
     for (int i = 0; i < p->n_series; i++) {
         if (p->series[i].kind == PLOT_LINE && p->series[i].n > 0) {
-            width = fmax(width, term_chars(plot_last_value(&p->series[i], &tmp)) * plot_bold_letter);
+            width =
+                fmax(width, term_chars(plot_last_value(&p->series[i], &tmp)) * plot_bold_letter);
         }
     }
     return width;
@@ -392,7 +426,8 @@ void plot_svg(struct text *out, const struct plot *p, struct arena tmp)
     ASSERT(p->width > 100 && p->height > 100);
     plot_open(out, p);
     double edge = p->alone ? 16 : 1, y = 16, head = p->alone ? 32 : 0;
-    struct plot_frame f = {.right = p->width - PLOT_RIGHT - plot_end_width(p, tmp), .foot = p->height - PLOT_BOTTOM};
+    struct plot_frame f = {.right = p->width - PLOT_RIGHT - plot_end_width(p, tmp),
+                           .foot = p->height - PLOT_BOTTOM};
     plot_axis_range(p, false, &f.x0, &f.x1);
     plot_axis_range(p, true, &f.y0, &f.y1);
     if (p->alone) {
@@ -416,33 +451,4 @@ void plot_svg(struct text *out, const struct plot *p, struct arena tmp)
     }
     plot_outside(out, p, &f);
     text_add(out, "</svg>\n");
-}
-
-/* Plain colours in classes rather than variables: programs other than browsers draw these files too. Blue and orange
- * are told apart by all common kinds of colour blindness; contrast of text with the sheet is above 4.5 in both. */
-void plot_style(struct text *out)
-{
-    text_add(out,
-             ".plot text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;"
-             "fill:#1b1f24}\n"
-             ".plot .title{font-size:15px;font-weight:600}\n"
-             ".plot .label{fill:#3d454e}.plot .tick{fill:#5c6670;font-variant-numeric:tabular-nums}\n"
-             ".plot .note{font-weight:600;font-size:11.5px;paint-order:stroke;stroke:#fff;stroke-width:3px;"
-             "stroke-linejoin:round}\n"
-             ".plot .sheet{fill:#fff}.plot .grid{fill:none;stroke:#e6e9ed}.plot .axis{fill:none;stroke:#8b95a0}\n"
-             ".plot .cloud{fill:none;stroke:#b3bdc8;stroke-width:4;stroke-linecap:round}\n"
-             ".plot .line{fill:none;stroke-width:2;stroke-linejoin:round}.plot .area{stroke:none;opacity:.07}\n"
-             ".plot .line.front{stroke:#1f5fd0}.plot .area.front{fill:#1f5fd0}\n"
-             ".plot .line.truth{stroke:#b8520f;stroke-width:1.6;stroke-dasharray:5 3}.plot .area.truth{fill:none}\n"
-             ".plot .mark{stroke:#fff;stroke-width:1.2}.plot .mark.front{fill:#1f5fd0}.plot .mark.truth{fill:#b8520f}\n"
-             ".plot .mark.pale{fill:#8b95a0}.plot a:hover .mark,.plot a:focus .mark{stroke:#1b1f24;stroke-width:2.5}\n"
-             "@media screen and (prefers-color-scheme:dark){\n"
-             ".plot text{fill:#e6e9ed}.plot .label{fill:#c3cad2}.plot .tick{fill:#9aa4af}\n"
-             ".plot .note{stroke:#14171b}.plot .sheet{fill:#14171b}.plot .grid{stroke:#2a3037}\n"
-             ".plot .axis{stroke:#6b7682}.plot .cloud{stroke:#4a5460}\n"
-             ".plot .line.front{stroke:#6ea8fe}.plot .area.front{fill:#6ea8fe;opacity:.1}\n"
-             ".plot .line.truth{stroke:#f0a05a}\n"
-             ".plot .mark{stroke:#14171b}.plot .mark.front{fill:#6ea8fe}.plot .mark.truth{fill:#f0a05a}\n"
-             ".plot .mark.pale{fill:#6b7682}.plot a:hover .mark,.plot a:focus .mark{stroke:#fff}\n"
-             "}\n");
 }

@@ -10,12 +10,15 @@
 
 enum { PROGRESS_BAR = 24, PROGRESS_LINE = 256 };
 
-static const double progress_interval_s = 0.1; /* quicker than the eye reads, slow enough to cost nothing */
+static const double progress_interval_s =
+    0.1; /* quicker than the eye reads, slow enough to cost nothing */
 
-void progress_open(struct progress *p, const char *label, const char *unit, int64_t first, int64_t n, bool quiet)
+void progress_open(struct progress *p, const char *label, const char *unit, int64_t first,
+                   int64_t n, bool quiet)
 {
     ASSERT(p && label && unit && first >= 0 && n >= 0);
-    *p = (struct progress){.label = label, .unit = unit, .first = first, .n = n, .start_s = clock_now_s()};
+    *p = (struct progress){
+        .label = label, .unit = unit, .first = first, .n = n, .start_s = clock_now_s()};
     p->f = !quiet && term_is_tty(stderr) ? stderr : NULL;
     p->shown_s = p->start_s - progress_interval_s;
 }
@@ -45,7 +48,8 @@ static void progress_bar(char *buf, double share)
 }
 
 /* Longest text first; what does not fit the terminal is left out from the right. */
-static void progress_line(char *line, const struct progress *p, int64_t done, double now_s, const char *note)
+static void progress_line(char *line, const struct progress *p, int64_t done, double now_s,
+                          const char *note)
 {
     char part[5][PROGRESS_LINE] = {{0}};
     double spent = now_s - p->start_s;
@@ -58,7 +62,8 @@ static void progress_line(char *line, const struct progress *p, int64_t done, do
         snprintf(part[1], PROGRESS_LINE, "%" PRId64 " %s", done, p->unit);
     }
     if (rate > 0) {
-        snprintf(part[2], PROGRESS_LINE, rate >= 1 ? ", %.3g/s" : ", %.3g s each", rate >= 1 ? rate : 1 / rate);
+        snprintf(part[2], PROGRESS_LINE, rate >= 1 ? ", %.3g/s" : ", %.3g s each",
+                 rate >= 1 ? rate : 1 / rate);
     }
     if (rate > 0 && p->n > done) {
         char left[32];

@@ -5,7 +5,8 @@
 #include "cli/report_plots.h"
 #include "core/file.h"
 
-/* A folder that is read whole, and pages built from it, need at most these shares of the memory there is. */
+/* A folder that is read whole, and pages built from it, need at most these shares of the memory
+ * there is. */
 static bool report_write(const struct report_data *d, struct arena tmp, struct err *e)
 {
     struct arena pages = arena_carve(&tmp, (tmp.cap - tmp.used) / 2);
@@ -16,8 +17,10 @@ static bool report_write(const struct report_data *d, struct arena tmp, struct e
         return false;
     }
     text_init(&svg, &pages);
-    report_plots_front(&svg, d,
-                       &(struct report_plots_size){.id = "front", .width = 760, .height = 480, .alone = true}, tmp);
+    report_plots_front(
+        &svg, d,
+        &(struct report_plots_size){.id = "front", .width = 760, .height = 480, .alone = true},
+        tmp);
     return file_write(arena_printf(&tmp, "%s/front.svg", d->dir), svg.s, svg.n, e);
 }
 

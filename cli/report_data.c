@@ -29,7 +29,8 @@ static bool report_data_read_json(cJSON **out, struct arena *keep, const char *p
     const char *end = NULL;
     *out = cJSON_ParseWithLengthOpts((const char *)bytes, n, &end, 0);
     if (!*out) {
-        return err_set(e, ERR_INPUT, "%s: offset %td: this is no JSON", path, end ? end - (const char *)bytes : 0);
+        return err_set(e, ERR_INPUT, "%s: offset %td: this is no JSON", path,
+                       end ? end - (const char *)bytes : 0);
     }
     return cJSON_IsObject(*out) || err_set(e, ERR_INPUT, "%s: expected a JSON object", path);
 }
@@ -39,7 +40,8 @@ static bool report_data_read_config(struct report_data *d, struct arena *keep, s
     if (!report_data_read_json(&d->config, keep, arena_printf(keep, "%s/config.json", d->dir), e)) {
         return false;
     }
-    const char *name = report_data_config(d, "cost_name", NULL), *unit = report_data_config(d, "cost_unit", NULL);
+    const char *name = report_data_config(d, "cost_name", NULL),
+               *unit = report_data_config(d, "cost_unit", NULL);
     const char *device = report_data_config(d, "options", "device");
     d->cost_name = name ? name : device ? device : "cost";
     d->unit = unit ? unit : "";
@@ -50,14 +52,16 @@ static bool report_data_read_summary(struct report_data *d, struct arena *keep, 
 {
     cJSON *root = NULL;
     bool ok = report_data_read_json(&root, keep, arena_printf(keep, "%s/summary.json", d->dir), e);
-    d->true_hypervolume = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "true_hypervolume"));
-    d->true_front_hypervolume = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "true_front_hypervolume"));
+    d->true_hypervolume =
+        cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "true_hypervolume"));
+    d->true_front_hypervolume =
+        cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "true_front_hypervolume"));
     cJSON_Delete(root);
     return ok;
 }
 
-static bool report_data_open(struct csv *csv, struct arena *keep, const struct report_data *d, const char *file,
-                             struct err *e)
+static bool report_data_open(struct csv *csv, struct arena *keep, const struct report_data *d,
+                             const char *file, struct err *e)
 {
     return csv_read(csv, keep, arena_printf(keep, "%s/%s", d->dir, file), e);
 }
@@ -66,15 +70,16 @@ static bool report_data_column(const struct csv *csv, const char *name, int *col
 {
     *col = csv_column(csv, name);
     if (*col < 0) {
-        err_set(e, ERR_INPUT, "%s: line 1: expected a column named %s, found none", csv->path, name);
+        err_set(e, ERR_INPUT, "%s: line 1: expected a column named %s, found none", csv->path,
+                name);
         return err_hint(e, "docs/formats.md lists the columns of every file");
     }
     return true;
 }
 
 /* A column of numbers that must be there. */
-static bool report_data_numbers(double **out, struct arena *keep, const struct csv *csv, const char *name,
-                                struct err *e)
+static bool report_data_numbers(double **out, struct arena *keep, const struct csv *csv,
+                                const char *name, struct err *e)
 {
     int col;
     if (!report_data_column(csv, name, &col, e)) {
@@ -96,13 +101,16 @@ static bool report_data_read_evals(struct report_data *d, struct arena *keep, st
 {
     struct csv csv;
     int feasible, score, cost;
-    if (!report_data_open(&csv, keep, d, "evals.csv", e) || !report_data_column(&csv, "feasible", &feasible, e) ||
-        !report_data_column(&csv, "score", &score, e) || !report_data_column(&csv, "cost", &cost, e)) {
+    if (!report_data_open(&csv, keep, d, "evals.csv", e) ||
+        !report_data_column(&csv, "feasible", &feasible, e) ||
+        !report_data_column(&csv, "score", &score, e) ||
+        !report_data_column(&csv, "cost", &cost, e)) {
         return false;
     }
     d->n_evals = (int)csv.n_rows;
     d->cloud_score = arena_try(keep, csv.n_rows + 1, sizeof *d->cloud_score, e);
-    d->cloud_cost = d->cloud_score ? arena_try(keep, csv.n_rows + 1, sizeof *d->cloud_cost, e) : NULL;
+    d->cloud_cost =
+        d->cloud_score ? arena_try(keep, csv.n_rows + 1, sizeof *d->cloud_cost, e) : NULL;
     if (!d->cloud_cost) {
         return false;
     }
@@ -151,18 +159,21 @@ static bool report_data_read_front(struct report_data *d, struct arena *keep, st
     struct csv csv;
     int index, arch;
     double *score, *cost, *diversity, *params, *macs;
-    if (!report_data_open(&csv, keep, d, "front.csv", e) || !report_data_column(&csv, "index", &index, e) ||
-        !report_data_column(&csv, "arch", &arch, e) || !report_data_numbers(&score, keep, &csv, "score", e) ||
+    if (!report_data_open(&csv, keep, d, "front.csv", e) ||
+        !report_data_column(&csv, "index", &index, e) ||
+        !report_data_column(&csv, "arch", &arch, e) ||
+        !report_data_numbers(&score, keep, &csv, "score", e) ||
         !report_data_numbers(&cost, keep, &csv, "cost", e) ||
         !report_data_numbers(&diversity, keep, &csv, "diversity", e) ||
-        !report_data_numbers(&params, keep, &csv, "params", e) || !report_data_numbers(&macs, keep, &csv, "macs", e)) {
+        !report_data_numbers(&params, keep, &csv, "params", e) ||
+        !report_data_numbers(&macs, keep, &csv, "macs", e)) {
         return false;
     }
     int accuracy = csv_column(&csv, "true_accuracy");
     d->n_front = (int)csv.n_rows;
     if (csv.n_rows > REPORT_DATA_MAX_FRONT) {
-        return err_set(e, ERR_INPUT, "%s: a front of %zu members; at most %d can be drawn", csv.path, csv.n_rows,
-                       REPORT_DATA_MAX_FRONT);
+        return err_set(e, ERR_INPUT, "%s: a front of %zu members; at most %d can be drawn",
+                       csv.path, csv.n_rows, REPORT_DATA_MAX_FRONT);
     }
     d->front = arena_try(keep, csv.n_rows + 1, sizeof *d->front, e);
     if (!d->front) {
@@ -170,9 +181,14 @@ static bool report_data_read_front(struct report_data *d, struct arena *keep, st
     }
     for (size_t i = 0; i < csv.n_rows; i++) {
         struct report_member *m = &d->front[i];
-        *m = (struct report_member){.index = csv_cell(&csv, i, index), .arch = csv_cell(&csv, i, arch),
-                                    .score = score[i], .cost = cost[i], .diversity = diversity[i],
-                                    .params = params[i], .macs = macs[i], .accuracy = NAN};
+        *m = (struct report_member){.index = csv_cell(&csv, i, index),
+                                    .arch = csv_cell(&csv, i, arch),
+                                    .score = score[i],
+                                    .cost = cost[i],
+                                    .diversity = diversity[i],
+                                    .params = params[i],
+                                    .macs = macs[i],
+                                    .accuracy = NAN};
         if (accuracy >= 0 && csv_cell(&csv, i, accuracy)[0]) {
             if (!csv_number(&csv, i, accuracy, &m->accuracy, e)) {
                 return false;
@@ -217,9 +233,11 @@ static int report_data_by_point(const void *a, const void *b)
 }
 
 /* By its number, or by its values where two networks tie. */
-static bool report_data_same(const struct report_member *m, const char *index, double cost, double accuracy)
+static bool report_data_same(const struct report_member *m, const char *index, double cost,
+                             double accuracy)
 {
-    return (m->index[0] && strcmp(m->index, index) == 0) || (m->cost == cost && m->accuracy == accuracy);
+    return (m->index[0] && strcmp(m->index, index) == 0) ||
+           (m->cost == cost && m->accuracy == accuracy);
 }
 
 /* The true front, and which members of ours are on it. */
@@ -228,7 +246,8 @@ static bool report_data_read_truth(struct report_data *d, struct arena *keep, st
     struct csv csv;
     int index;
     double *cost, *accuracy;
-    if (!report_data_open(&csv, keep, d, "truth.csv", e) || !report_data_column(&csv, "index", &index, e) ||
+    if (!report_data_open(&csv, keep, d, "truth.csv", e) ||
+        !report_data_column(&csv, "index", &index, e) ||
         !report_data_numbers(&cost, keep, &csv, "cost", e) ||
         !report_data_numbers(&accuracy, keep, &csv, "accuracy", e)) {
         return false;
@@ -261,7 +280,8 @@ static bool report_data_read_times(struct report_data *d, struct arena *keep, st
 {
     struct csv csv;
     int part;
-    if (!report_data_open(&csv, keep, d, "time.csv", e) || !report_data_column(&csv, "part", &part, e) ||
+    if (!report_data_open(&csv, keep, d, "time.csv", e) ||
+        !report_data_column(&csv, "part", &part, e) ||
         !report_data_numbers(&d->time_s, keep, &csv, "seconds", e)) {
         return false;
     }
@@ -273,15 +293,16 @@ static bool report_data_read_times(struct report_data *d, struct arena *keep, st
     for (size_t i = 0; i < csv.n_rows; i++) {
         d->time_part[i] = csv_cell(&csv, i, part);
         if (d->time_s[i] < 0) {
-            return err_set(e, ERR_INPUT, "%s: line %zu: expected seconds >= 0, found %g", csv.path, i + 2,
-                           d->time_s[i]);
+            return err_set(e, ERR_INPUT, "%s: line %zu: expected seconds >= 0, found %g", csv.path,
+                           i + 2, d->time_s[i]);
         }
     }
     return true;
 }
 
 static bool report_data_optional(struct report_data *d, struct arena *keep, const char *file,
-                                 bool (*read)(struct report_data *, struct arena *, struct err *), struct err *e)
+                                 bool (*read)(struct report_data *, struct arena *, struct err *),
+                                 struct err *e)
 {
     return !file_exists(arena_printf(keep, "%s/%s", d->dir, file)) || read(d, keep, e);
 }
@@ -294,8 +315,10 @@ bool report_data_read(struct report_data *d, struct arena *keep, const char *dir
         clean[n - 1] = 0;
     }
     const char *slash = strrchr(clean, '/');
-    *d = (struct report_data){.dir = clean, .name = slash && slash[1] ? slash + 1 : clean,
-                             .true_hypervolume = NAN, .true_front_hypervolume = NAN};
+    *d = (struct report_data){.dir = clean,
+                              .name = slash && slash[1] ? slash + 1 : clean,
+                              .true_hypervolume = NAN,
+                              .true_front_hypervolume = NAN};
     bool ok = report_data_read_config(d, keep, e) && report_data_read_evals(d, keep, e) &&
               report_data_read_front(d, keep, e) && report_data_read_generations(d, keep, e) &&
               report_data_optional(d, keep, "truth.csv", report_data_read_truth, e) &&

@@ -2,15 +2,18 @@
 
 #include "cli/cell_svg.h"
 #include "cli/progress.h"
+#include "cli/report_config.h"
 #include "cli/report_plots.h"
 #include "cli/report_style.h"
 #include "cli/version.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <string.h>
 
-enum { REPORT_PAGE_MAX_CELLS = 120, REPORT_PAGE_MAX_ROWS = 2000 }; /* beyond, a page is no help: the CSV has them all */
+enum {
+    REPORT_PAGE_MAX_CELLS = 120,
+    REPORT_PAGE_MAX_ROWS = 2000
+}; /* beyond, a page is no help: the CSV has them all */
 
 static void report_page_fact(struct text *out, const char *name, const char *value)
 {
@@ -69,9 +72,11 @@ static void report_page_facts(struct text *out, const struct report_data *d, str
         report_page_fact(out, "distinct networks scored", report_page_count(&tmp, d->unique[last]));
     }
     if (d->n_front > 0) {
-        report_page_fact(out, arena_printf(&tmp, "%s of the front", d->cost_name),
-                  arena_printf(&tmp, "%s\xE2\x80\x93%s", report_page_number(&tmp, d->front[0].cost, 3, ""),
-                               report_page_number(&tmp, d->front[d->n_front - 1].cost, 3, d->unit)));
+        report_page_fact(
+            out, arena_printf(&tmp, "%s of the front", d->cost_name),
+            arena_printf(&tmp, "%s\xE2\x80\x93%s",
+                         report_page_number(&tmp, d->front[0].cost, 3, ""),
+                         report_page_number(&tmp, d->front[d->n_front - 1].cost, 3, d->unit)));
     }
     double best = -INFINITY;
     for (int i = 0; i < d->n_front; i++) {
@@ -81,8 +86,9 @@ static void report_page_facts(struct text *out, const struct report_data *d, str
         report_page_fact(out, "best true accuracy", report_page_fixed(&tmp, best, 2, "%"));
     }
     if (isfinite(d->true_hypervolume) && d->true_front_hypervolume > 0) {
-        report_page_fact(out, "of the true front\xE2\x80\x99s hypervolume",
-                  report_page_fixed(&tmp, 100 * d->true_hypervolume / d->true_front_hypervolume, 1, "%"));
+        report_page_fact(
+            out, "of the true front\xE2\x80\x99s hypervolume",
+            report_page_fixed(&tmp, 100 * d->true_hypervolume / d->true_front_hypervolume, 1, "%"));
     }
     if (last >= 0) {
         char time[32];
@@ -94,38 +100,49 @@ static void report_page_facts(struct text *out, const struct report_data *d, str
 
 static void report_page_front(struct text *out, const struct report_data *d, struct arena tmp)
 {
-    typedef void chart_fn(struct text *, const struct report_data *, const struct report_plots_size *, struct arena);
+    typedef void chart_fn(struct text *, const struct report_data *,
+                          const struct report_plots_size *, struct arena);
     static chart_fn *const charts[] = {report_plots_front, report_plots_truth};
     static const char *const ids[] = {"front", "truth"};
     int n = d->has_accuracy ? 2 : 1;
-    text_printf(out, "<section>\n<h2>The front</h2>\n<div class=\"%s\">\n", n == 2 ? "pair" : "one");
+    text_printf(out, "<section>\n<h2>The front</h2>\n<div class=\"%s\">\n",
+                n == 2 ? "pair" : "one");
     for (int i = 0; i < n; i++) {
         char *narrow = arena_printf(&tmp, "%s-narrow", ids[i]);
         text_add(out, "<figure>\n");
         charts[i](out, d,
-                  &(struct report_plots_size){.id = ids[i], .class = "wide", .width = n == 2 ? 520 : 1040,
-                                              .height = n == 2 ? 430 : 470}, tmp);
-        charts[i](out, d, &(struct report_plots_size){.id = narrow, .class = "narrow", .width = 360, .height = 340},
+                  &(struct report_plots_size){.id = ids[i],
+                                              .class = "wide",
+                                              .width = n == 2 ? 520 : 1040,
+                                              .height = n == 2 ? 430 : 470},
+                  tmp);
+        charts[i](out, d,
+                  &(struct report_plots_size){
+                      .id = narrow, .class = "narrow", .width = 360, .height = 340},
                   tmp);
         text_add(out, "<figcaption>");
         if (i == 0) {
             text_printf(out,
-                        "All %s feasible evaluations in grey; the front found in blue: none of its members is beaten "
+                        "All %s feasible evaluations in grey; the front found in blue: none of its "
+                        "members is beaten "
                         "by a cheaper network.",
                         report_page_count(&tmp, d->n_cloud));
             if (d->n_infeasible > 0) {
-                text_printf(out, " %s more were infeasible.", report_page_count(&tmp, d->n_infeasible));
+                text_printf(out, " %s more were infeasible.",
+                            report_page_count(&tmp, d->n_infeasible));
             }
         } else {
-            text_add(out, "The same members by the accuracy that a benchmark knows for them, which the search never "
+            text_add(out, "The same members by the accuracy that a benchmark knows for them, which "
+                          "the search never "
                           "saw.");
             int hits = 0;
             for (int k = 0; k < d->n_front; k++) {
                 hits += d->front[k].on_true_front;
             }
             if (d->n_truth > 0) {
-                text_printf(out, " The best possible front is orange (%d networks); %d of ours are on it.", d->n_truth,
-                            hits);
+                text_printf(
+                    out, " The best possible front is orange (%d networks); %d of ours are on it.",
+                    d->n_truth, hits);
             }
         }
         text_add(out, "</figcaption>\n</figure>\n");
@@ -149,12 +166,15 @@ static void report_page_course(struct text *out, const struct report_data *d, st
     text_add(out, "<section>\n<h2>The course of the search</h2>\n<div class=\"three\">\n");
     for (size_t i = 0; i < N_ELEMS(charts); i++) {
         text_add(out, "<figure>\n");
-        report_plots_course(out, d, charts[i].values, charts[i].title, charts[i].label,
-                            &(struct report_plots_size){.id = charts[i].id, .width = 340, .height = 230}, tmp);
+        report_plots_course(
+            out, d, charts[i].values, charts[i].title, charts[i].label,
+            &(struct report_plots_size){.id = charts[i].id, .width = 340, .height = 230}, tmp);
         text_add(out, "</figure>\n");
     }
-    text_add(out, "</div>\n<p class=\"soft\">Hypervolume: the area of score and cost that the front dominates, in units "
-                  "of the box that the first generation spans. Diversity: mean over the population of the summed "
+    text_add(out, "</div>\n<p class=\"soft\">Hypervolume: the area of score and cost that the "
+                  "front dominates, in units "
+                  "of the box that the first generation spans. Diversity: mean over the population "
+                  "of the summed "
                   "squared differences between costs.</p>\n</section>\n");
 }
 
@@ -172,7 +192,8 @@ static void report_page_arch(struct text *out, const char *arch)
     text_add(out, "</code>");
 }
 
-/* The space of the run; NULL where this build does not know it: the page goes without drawings and codes. */
+/* The space of the run; NULL where this build does not know it: the page goes without drawings and
+ * codes. */
 static const struct space *report_page_space(const struct report_data *d)
 {
     const char *name = report_data_config(d, "options", "space");
@@ -188,7 +209,8 @@ static void report_page_cells(struct text *out, const struct report_data *d, str
     if (d->n_front == 0 || !space) {
         return;
     }
-    text_add(out, "<section>\n<h2>The networks on it, cheapest first</h2>\n<div class=\"cells\">\n");
+    text_add(out,
+             "<section>\n<h2>The networks on it, cheapest first</h2>\n<div class=\"cells\">\n");
     for (int i = 0; i < MIN(d->n_front, REPORT_PAGE_MAX_CELLS); i++) {
         const struct report_member *m = &d->front[i];
         struct arena scratch = tmp;
@@ -202,7 +224,8 @@ static void report_page_cells(struct text *out, const struct report_data *d, str
         text_printf(out, "</b>%s<br/>",
                     m->on_true_front ? "<span class=\"tag\">on the true front</span>" : "");
         text_escape(out, report_page_fixed(&scratch, m->cost, d->cost_decimals, d->unit));
-        text_printf(out, " \xC2\xB7 score %s", report_page_fixed(&scratch, m->score, d->score_decimals, ""));
+        text_printf(out, " \xC2\xB7 score %s",
+                    report_page_fixed(&scratch, m->score, d->score_decimals, ""));
         if (!isnan(m->accuracy)) {
             text_printf(out, " \xC2\xB7 %s true", report_page_fixed(&scratch, m->accuracy, 2, "%"));
         }
@@ -212,7 +235,8 @@ static void report_page_cells(struct text *out, const struct report_data *d, str
     }
     text_add(out, "</div>\n");
     if (d->n_front > REPORT_PAGE_MAX_CELLS) {
-        text_printf(out, "<p class=\"soft\">%d more are in the table.</p>\n", d->n_front - REPORT_PAGE_MAX_CELLS);
+        text_printf(out, "<p class=\"soft\">%d more are in the table.</p>\n",
+                    d->n_front - REPORT_PAGE_MAX_CELLS);
     }
     text_add(out, "</section>\n");
 }
@@ -244,8 +268,10 @@ static void report_page_code(struct text *out, const struct space *space, const 
 
 static void report_page_table(struct text *out, const struct report_data *d, struct arena tmp)
 {
-    const char *cost = d->unit[0] ? arena_printf(&tmp, "%s (%s)", d->cost_name, d->unit) : d->cost_name;
-    const char *heads[] = {"network", cost, "score", "accuracy (%)", "diversity", "parameters", "MACs (M)"};
+    const char *cost =
+        d->unit[0] ? arena_printf(&tmp, "%s (%s)", d->cost_name, d->unit) : d->cost_name;
+    const char *heads[] = {"network",   cost,         "score",   "accuracy (%)",
+                           "diversity", "parameters", "MACs (M)"};
     text_add(out, "<section>\n<h2>All of the front</h2>\n<table class=\"sort\">\n<thead><tr>");
     for (size_t i = 0; i < N_ELEMS(heads); i++) {
         if (i != 3 || d->has_accuracy) {
@@ -255,28 +281,35 @@ static void report_page_table(struct text *out, const struct report_data *d, str
         }
     }
     const struct space *space = report_page_space(d);
-    text_printf(out, "<th scope=\"col\" class=\"t\">%s</th></tr></thead>\n<tbody>\n", space ? "code" : "architecture");
+    text_printf(out, "<th scope=\"col\" class=\"t\">%s</th></tr></thead>\n<tbody>\n",
+                space ? "code" : "architecture");
     for (int i = 0; i < MIN(d->n_front, REPORT_PAGE_MAX_ROWS); i++) {
         const struct report_member *m = &d->front[i];
         struct arena scratch = tmp;
         text_add(out, "<tr><td class=\"t\" data-label=\"network\">");
         text_escape(out, report_plots_member_name(d, i, &scratch));
         text_add(out, "</td>");
-        report_page_cell(out, cost, m->cost, report_page_fixed(&scratch, m->cost, d->cost_decimals, ""));
-        report_page_cell(out, heads[2], m->score, report_page_fixed(&scratch, m->score, d->score_decimals, ""));
+        report_page_cell(out, cost, m->cost,
+                         report_page_fixed(&scratch, m->cost, d->cost_decimals, ""));
+        report_page_cell(out, heads[2], m->score,
+                         report_page_fixed(&scratch, m->score, d->score_decimals, ""));
         if (d->has_accuracy) {
-            report_page_cell(out, heads[3], m->accuracy, report_page_fixed(&scratch, m->accuracy, 2, ""));
+            report_page_cell(out, heads[3], m->accuracy,
+                             report_page_fixed(&scratch, m->accuracy, 2, ""));
         }
-        report_page_cell(out, heads[4], m->diversity, report_page_fixed(&scratch, m->diversity, d->diversity_decimals, ""));
+        report_page_cell(out, heads[4], m->diversity,
+                         report_page_fixed(&scratch, m->diversity, d->diversity_decimals, ""));
         report_page_cell(out, heads[5], m->params, report_page_count(&scratch, m->params));
-        report_page_cell(out, heads[6], m->macs / 1e6, report_page_fixed(&scratch, m->macs / 1e6, 2, ""));
+        report_page_cell(out, heads[6], m->macs / 1e6,
+                         report_page_fixed(&scratch, m->macs / 1e6, 2, ""));
         text_printf(out, "<td class=\"t\" data-label=\"%s\">", space ? "code" : "architecture");
         report_page_code(out, space, m->arch);
         text_add(out, "</td></tr>\n");
     }
     text_add(out, "</tbody>\n</table>\n");
     if (d->n_front > REPORT_PAGE_MAX_ROWS) {
-        text_printf(out, "<p class=\"soft\">%d more are in front.csv.</p>\n", d->n_front - REPORT_PAGE_MAX_ROWS);
+        text_printf(out, "<p class=\"soft\">%d more are in front.csv.</p>\n",
+                    d->n_front - REPORT_PAGE_MAX_ROWS);
     }
     text_add(out, "</section>\n");
 }
@@ -297,82 +330,12 @@ static void report_page_times(struct text *out, const struct report_data *d, str
         text_add(out, "<span>");
         text_escape(out, d->time_part[i]);
         text_printf(out, "</span><i style=\"width:%.2f%%\"></i><span>%s, %.1f %%</span>\n",
-                    100 * d->time_s[i] / longest, report_page_number(&scratch, d->time_s[i], 3, "s"),
-                    100 * d->time_s[i] / sum);
+                    100 * d->time_s[i] / longest,
+                    report_page_number(&scratch, d->time_s[i], 3, "s"), 100 * d->time_s[i] / sum);
     }
-    text_printf(out, "</div>\n<p class=\"soft\">Seconds of all workers together: %s.</p>\n</section>\n",
+    text_printf(out,
+                "</div>\n<p class=\"soft\">Seconds of all workers together: %s.</p>\n</section>\n",
                 report_page_number(&tmp, sum, 4, "s"));
-}
-
-static void report_page_option(struct text *out, const cJSON *item, struct arena tmp)
-{
-    const char *text = cJSON_GetStringValue(item);
-    char *printed = NULL;
-    if (cJSON_IsNull(item) || (text && !text[0])) {
-        text = "\xE2\x80\x93";
-    } else if (!text) {
-        printed = cJSON_PrintUnformatted(item);
-        text = printed ? arena_strdup(&tmp, printed) : "";
-        cJSON_free(printed);
-    }
-    text_add(out, "<div><dt>");
-    text_escape(out, item->string ? item->string : "");
-    text_add(out, "</dt><dd");
-    if (strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64) { /* a SHA-256: its beginning is enough to see */
-        text_printf(out, " title=\"%s\"><code>%.16s\xE2\x80\xA6</code>", text, text);
-    } else {
-        text_add(out, ">");
-        text_escape(out, text);
-    }
-    text_add(out, "</dd></div>\n");
-}
-
-static void report_page_command(struct text *out, const struct report_data *d)
-{
-    const cJSON *words = cJSON_GetObjectItemCaseSensitive(d->config, "arguments"), *word;
-    if (!cJSON_IsArray(words)) {
-        return;
-    }
-    text_add(out, "<pre><code>hdnas search");
-    cJSON_ArrayForEach(word, words)
-    {
-        const char *s = cJSON_GetStringValue(word);
-        bool quote = s && (!*s || strpbrk(s, " |&;<>()$`\"'*?[]#~\\"));
-        text_add(out, quote ? " &#39;" : " ");
-        text_escape(out, s ? s : "");
-        text_add(out, quote ? "&#39;" : "");
-    }
-    text_add(out, "</code></pre>\n");
-}
-
-static void report_page_config(struct text *out, const struct report_data *d, struct arena tmp)
-{
-    text_add(out, "<section>\n<h2>How it was made</h2>\n");
-    report_page_command(out, d);
-    text_add(out, "<dl class=\"options\">\n");
-    const cJSON *item;
-    cJSON_ArrayForEach(item, d->config)
-    {
-        if (!cJSON_IsObject(item) && strcmp(item->string, "arguments") != 0) {
-            report_page_option(out, item, tmp);
-        }
-    }
-    text_add(out, "</dl>\n");
-    cJSON_ArrayForEach(item, d->config)
-    {
-        if (cJSON_IsObject(item)) {
-            text_add(out, "<h3>");
-            text_escape(out, item->string);
-            text_add(out, "</h3>\n<dl class=\"options\">\n");
-            const cJSON *inner;
-            cJSON_ArrayForEach(inner, item)
-            {
-                report_page_option(out, inner, tmp);
-            }
-            text_add(out, "</dl>\n");
-        }
-    }
-    text_add(out, "</section>\n");
 }
 
 static void report_page_head(struct text *out, const struct report_data *d)
@@ -380,11 +343,12 @@ static void report_page_head(struct text *out, const struct report_data *d)
     const char *search = report_data_config(d, "options", "algorithm");
     const char *data = report_data_config(d, "options", "data");
     const char *score = report_data_config(d, "options", "score");
-    text_add(out, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"
-                  "<meta charset=\"utf-8\"/>\n"
-                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-                  "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                  "style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n<title>");
+    text_add(out,
+             "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"
+             "<meta charset=\"utf-8\"/>\n"
+             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+             "style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n<title>");
     text_escape(out, d->name);
     text_add(out, ": score against ");
     text_escape(out, d->cost_name);
@@ -396,7 +360,8 @@ static void report_page_head(struct text *out, const struct report_data *d)
     text_escape(out, d->name);
     const struct {
         const char *before, *value;
-    } facts[] = {{" \xC2\xB7 search ", search}, {" \xC2\xB7 score ", score}, {" \xC2\xB7 data ", data}};
+    } facts[] = {
+        {" \xC2\xB7 search ", search}, {" \xC2\xB7 score ", score}, {" \xC2\xB7 data ", data}};
     for (size_t i = 0; i < N_ELEMS(facts); i++) {
         if (facts[i].value) {
             text_add(out, facts[i].before);
@@ -416,7 +381,7 @@ void report_page(struct text *out, const struct report_data *d, struct arena tmp
     report_page_cells(out, d, tmp);
     report_page_table(out, d, tmp);
     report_page_times(out, d, tmp);
-    report_page_config(out, d, tmp);
+    report_config(out, d, tmp);
     text_add(out, "</main>\n<footer>Made by hdnas ");
     text_escape(out, version_text());
     text_add(out, " from the files of the run\xE2\x80\x99s folder; <code>hdnas report ");

@@ -14,8 +14,9 @@ const char *report_plots_member_name(const struct report_data *d, int i, struct 
 static char *report_plots_cost_label(const struct report_data *d, struct arena *keep)
 {
     bool same = strcmp(d->cost_name, d->unit) == 0;
-    return d->unit[0] && !same ? arena_printf(keep, "%s (%s), lower is better", d->cost_name, d->unit)
-                               : arena_printf(keep, "%s, lower is better", d->cost_name);
+    return d->unit[0] && !same
+               ? arena_printf(keep, "%s (%s), lower is better", d->cost_name, d->unit)
+               : arena_printf(keep, "%s, lower is better", d->cost_name);
 }
 
 static char *report_plots_tip(const struct report_data *d, int i, struct arena *keep)
@@ -42,8 +43,8 @@ struct report_plots_members {
     const char **tips, **links, **notes;
 };
 
-static void report_plots_gather(struct report_plots_members *p, const struct report_data *d, bool accuracy,
-                                struct arena *keep)
+static void report_plots_gather(struct report_plots_members *p, const struct report_data *d,
+                                bool accuracy, struct arena *keep)
 {
     size_t n = (size_t)d->n_front + 1;
     *p = (struct report_plots_members){.x = arena_push(keep, n, sizeof(double)),
@@ -73,7 +74,8 @@ static void report_plots_gather(struct report_plots_members *p, const struct rep
 }
 
 /* Those of the members that nothing cheaper beats, ascending cost: where the staircase turns. */
-static int report_plots_corners(double *x, double *y, const struct report_plots_members *p, struct arena tmp)
+static int report_plots_corners(double *x, double *y, const struct report_plots_members *p,
+                                struct arena tmp)
 {
     double *obj = arena_push(&tmp, 2 * (size_t)p->n + 1, sizeof *obj);
     int *idx = arena_push(&tmp, (size_t)p->n + 1, sizeof *idx);
@@ -103,8 +105,8 @@ static double report_plots_quantile(const double *v, int n, double q, struct are
     return sorted[(int)(q * (n - 1))];
 }
 
-/* The whole front is seen, and all but the worst few of what was evaluated: one broken network may not squeeze the
- * rest into a line. */
+/* The whole front is seen, and all but the worst few of what was evaluated: one broken network may
+ * not squeeze the rest into a line. */
 static void report_plots_range(struct plot *p, const struct report_data *d, struct arena tmp)
 {
     p->x_min = p->y_min = INFINITY;
@@ -123,75 +125,135 @@ static void report_plots_range(struct plot *p, const struct report_data *d, stru
     }
 }
 
-void report_plots_front(struct text *out, const struct report_data *d, const struct report_plots_size *size,
-                        struct arena tmp)
+void report_plots_front(struct text *out, const struct report_data *d,
+                        const struct report_plots_size *size, struct arena tmp)
 {
     struct report_plots_members m;
     report_plots_gather(&m, d, false, &tmp);
-    double *x = arena_push(&tmp, (size_t)m.n + 1, sizeof *x), *y = arena_push(&tmp, (size_t)m.n + 1, sizeof *y);
+    double *x = arena_push(&tmp, (size_t)m.n + 1, sizeof *x),
+           *y = arena_push(&tmp, (size_t)m.n + 1, sizeof *y);
     int n = report_plots_corners(x, y, &m, tmp);
     const struct plot_series series[] = {
-        {.name = "evaluated", .kind = PLOT_CLOUD, .tone = PLOT_PALE, .x = d->cloud_cost, .y = d->cloud_score,
+        {.name = "evaluated",
+         .kind = PLOT_CLOUD,
+         .tone = PLOT_PALE,
+         .x = d->cloud_cost,
+         .y = d->cloud_score,
          .n = d->n_cloud},
         {.kind = PLOT_STAIRS, .tone = PLOT_FRONT, .x = x, .y = y, .n = n},
-        {.name = "front found", .kind = PLOT_POINTS, .tone = PLOT_FRONT, .x = m.x, .y = m.y, .n = m.n, .tips = m.tips,
-         .links = size->alone ? NULL : m.links, .notes = m.notes},
+        {.name = "front found",
+         .kind = PLOT_POINTS,
+         .tone = PLOT_FRONT,
+         .x = m.x,
+         .y = m.y,
+         .n = m.n,
+         .tips = m.tips,
+         .links = size->alone ? NULL : m.links,
+         .notes = m.notes},
     };
     struct plot p = {
-        .id = size->id, .class = size->class, .width = size->width, .height = size->height, .alone = size->alone,
+        .id = size->id,
+        .class = size->class,
+        .width = size->width,
+        .height = size->height,
+        .alone = size->alone,
         .title = arena_printf(&tmp, "Front of score and %s", d->cost_name),
         .desc = arena_printf(&tmp,
-                             "%d networks evaluated; the front has %d members. Cost to the right, score upwards; the "
+                             "%d networks evaluated; the front has %d members. Cost to the right, "
+                             "score upwards; the "
                              "best are at the upper left.",
                              d->n_evals, d->n_front),
-        .x_label = report_plots_cost_label(d, &tmp), .y_label = "score, higher is better",
-        .series = series, .n_series = (int)N_ELEMS(series),
+        .x_label = report_plots_cost_label(d, &tmp),
+        .y_label = "score, higher is better",
+        .series = series,
+        .n_series = (int)N_ELEMS(series),
     };
     report_plots_range(&p, d, tmp);
     plot_svg(out, &p, tmp);
 }
 
-void report_plots_truth(struct text *out, const struct report_data *d, const struct report_plots_size *size,
-                        struct arena tmp)
+void report_plots_truth(struct text *out, const struct report_data *d,
+                        const struct report_plots_size *size, struct arena tmp)
 {
     ASSERT(d->has_accuracy);
     struct report_plots_members m;
     report_plots_gather(&m, d, true, &tmp);
-    double *x = arena_push(&tmp, (size_t)m.n + 1, sizeof *x), *y = arena_push(&tmp, (size_t)m.n + 1, sizeof *y);
+    double *x = arena_push(&tmp, (size_t)m.n + 1, sizeof *x),
+           *y = arena_push(&tmp, (size_t)m.n + 1, sizeof *y);
     int n = report_plots_corners(x, y, &m, tmp);
     bool truth = d->n_truth > 0;
     const struct plot_series series[] = {
-        {.kind = PLOT_STAIRS, .tone = PLOT_TRUTH, .x = d->truth_cost, .y = d->truth_accuracy, .n = d->n_truth},
-        {.name = truth ? "true front" : NULL, .kind = PLOT_POINTS, .tone = PLOT_TRUTH, .x = d->truth_cost,
-         .y = d->truth_accuracy, .n = d->n_truth},
+        {.kind = PLOT_STAIRS,
+         .tone = PLOT_TRUTH,
+         .x = d->truth_cost,
+         .y = d->truth_accuracy,
+         .n = d->n_truth},
+        {.name = truth ? "true front" : NULL,
+         .kind = PLOT_POINTS,
+         .tone = PLOT_TRUTH,
+         .x = d->truth_cost,
+         .y = d->truth_accuracy,
+         .n = d->n_truth},
         {.kind = PLOT_STAIRS, .tone = PLOT_FRONT, .x = x, .y = y, .n = n},
-        {.name = "front found", .kind = PLOT_POINTS, .tone = PLOT_FRONT, .x = m.x, .y = m.y, .n = m.n, .tips = m.tips,
-         .links = size->alone ? NULL : m.links, .notes = m.notes},
+        {.name = "front found",
+         .kind = PLOT_POINTS,
+         .tone = PLOT_FRONT,
+         .x = m.x,
+         .y = m.y,
+         .n = m.n,
+         .tips = m.tips,
+         .links = size->alone ? NULL : m.links,
+         .notes = m.notes},
     };
     struct plot p = {
-        .id = size->id, .class = size->class, .width = size->width, .height = size->height, .alone = size->alone,
+        .id = size->id,
+        .class = size->class,
+        .width = size->width,
+        .height = size->height,
+        .alone = size->alone,
         .title = arena_printf(&tmp, "True accuracy against %s", d->cost_name),
-        .desc = arena_printf(&tmp, "True accuracy of the %d members of the front found%s.", m.n,
-                             truth ? arena_printf(&tmp, ", beside the %d points of the true front", d->n_truth) : ""),
-        .x_label = report_plots_cost_label(d, &tmp), .y_label = "true accuracy (%)",
-        .x_min = 1, .x_max = 0, .y_min = 1, .y_max = 0,
-        .series = series, .n_series = (int)N_ELEMS(series),
+        .desc = arena_printf(
+            &tmp, "True accuracy of the %d members of the front found%s.", m.n,
+            truth ? arena_printf(&tmp, ", beside the %d points of the true front", d->n_truth)
+                  : ""),
+        .x_label = report_plots_cost_label(d, &tmp),
+        .y_label = "true accuracy (%)",
+        .x_min = 1,
+        .x_max = 0,
+        .y_min = 1,
+        .y_max = 0,
+        .series = series,
+        .n_series = (int)N_ELEMS(series),
     };
     plot_svg(out, &p, tmp);
 }
 
-void report_plots_course(struct text *out, const struct report_data *d, const double *values, const char *title,
-                         const char *y_label, const struct report_plots_size *size, struct arena tmp)
+void report_plots_course(struct text *out, const struct report_data *d, const double *values,
+                         const char *title, const char *y_label,
+                         const struct report_plots_size *size, struct arena tmp)
 {
-    const struct plot_series series = {.kind = PLOT_LINE, .tone = PLOT_FRONT, .x = d->generation, .y = values,
+    const struct plot_series series = {.kind = PLOT_LINE,
+                                       .tone = PLOT_FRONT,
+                                       .x = d->generation,
+                                       .y = values,
                                        .n = d->n_generations};
     struct plot p = {
-        .id = size->id, .class = size->class, .width = size->width, .height = size->height, .alone = size->alone,
-        .title = title, .desc = arena_printf(&tmp, "%s over %d generations.", title, d->n_generations),
-        .x_label = "generation", .y_label = y_label,
+        .id = size->id,
+        .class = size->class,
+        .width = size->width,
+        .height = size->height,
+        .alone = size->alone,
+        .title = title,
+        .desc = arena_printf(&tmp, "%s over %d generations.", title, d->n_generations),
+        .x_label = "generation",
+        .y_label = y_label,
         .x_min = d->n_generations ? d->generation[0] : 0,
         .x_max = d->n_generations ? d->generation[d->n_generations - 1] : 1,
-        .y_min = 1, .y_max = 0, .x_exact = true, .series = &series, .n_series = 1,
+        .y_min = 1,
+        .y_max = 0,
+        .x_exact = true,
+        .series = &series,
+        .n_series = 1,
     };
     plot_svg(out, &p, tmp);
 }

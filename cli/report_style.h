@@ -1,4 +1,5 @@
-/* report_style.h: the looks of a run's page: a style sheet, and the few lines of script that sort its table. */
+/* report_style.h: the looks of a run's page: a style sheet, and the few lines of script that sort
+ * its table. */
 #ifndef CLI_REPORT_STYLE_H
 #define CLI_REPORT_STYLE_H
 

@@ -48,7 +48,8 @@ void table_printf(struct table *t, const char *fmt, ...)
 static bool table_is_number(const char *cell)
 {
     cell += *cell == '-' || *cell == '+';
-    return *cell == 0 || isdigit((unsigned char)*cell) || (*cell == '.' && isdigit((unsigned char)cell[1]));
+    return *cell == 0 || isdigit((unsigned char)*cell) ||
+           (*cell == '.' && isdigit((unsigned char)cell[1]));
 }
 
 static void table_cell(FILE *f, const char *text, int width, bool right, bool last)

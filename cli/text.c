@@ -120,7 +120,9 @@ static bool text_special(struct text *t, double value)
     if (isfinite(value)) {
         return false;
     }
-    text_add(t, isnan(value) ? "\xE2\x80\x93" : value > 0 ? "\xE2\x88\x9E" : "\xE2\x88\x92\xE2\x88\x9E");
+    text_add(t, isnan(value) ? "\xE2\x80\x93"
+                : value > 0  ? "\xE2\x88\x9E"
+                             : "\xE2\x88\x92\xE2\x88\x9E");
     return true;
 }
 

@@ -1,5 +1,5 @@
-/* version.h: what this program calls itself. The text is compiled into version.c alone, so a new commit rebuilds one
- * file. */
+/* version.h: what this program calls itself. The text is compiled into version.c alone, so a new
+ * commit rebuilds one file. */
 #ifndef CLI_VERSION_H
 #define CLI_VERSION_H
 
