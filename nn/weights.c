@@ -1,7 +1,6 @@
 #include "nn/weights.h"
 
 #include "nn/models.h"
-#include "nn/safetensors.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 
 enum { MAX_SIDE = 4096, MAX_CLASSES = 100000 };
+enum { MAX_META = 8 }; /* pairs that put_info writes, at most */
 static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f},
                    imagenet_std[3] = {0.229f, 0.224f, 0.225f};
 
@@ -183,18 +183,24 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+/* Tensors that a weights file may hold beside the parameters. */
+static bool is_passed_over(const char *name)
+{
+    return ends_with(name, "num_batches_tracked") || strncmp(name, "optim.", 6) == 0;
+}
+
 /* Every tensor of the file must be a parameter of the net. */
 static bool check_extra(const struct graph *g, const struct safetensors *st, struct err *e)
 {
     int n_known = 0;
     for (int i = 0; i < st->n; i++) {
-        n_known += ends_with(st->entries[i].name, "num_batches_tracked");
+        n_known += is_passed_over(st->entries[i].name);
     }
     if (st->n - n_known == g->n_params) {
         return true; /* all parameters were found and names are unique */
     }
     for (int i = 0; i < st->n; i++) {
-        bool known = ends_with(st->entries[i].name, "num_batches_tracked");
+        bool known = is_passed_over(st->entries[i].name);
         for (int j = 0; !known && j < g->n_params; j++) {
             known = strcmp(st->entries[i].name, g->params[j].name) == 0;
         }
@@ -276,30 +282,51 @@ static void put_info(struct safetensors *st, const struct weights_info *info)
     }
 }
 
-bool weights_save(struct net *net, const struct weights_info *info, const char *path,
-                  struct arena tmp, struct err *e)
+bool weights_collect(struct safetensors *st, struct arena *keep, struct net *net,
+                     const struct weights_info *info, int n_more, struct err *e)
 {
     const struct graph *g = net_graph(net);
     ASSERT(info->spec.input.c <= FEED_MAX_CHANNELS);
-    struct safetensors st = {.path = path};
-    st.meta = arena_try(&tmp, 8, sizeof *st.meta, e);
-    st.entries = st.meta ? arena_try(&tmp, (size_t)g->n_params, sizeof *st.entries, e) : NULL;
-    if (!st.entries) {
-        return err_wrap(e, "writing %s", path);
+    *st = (struct safetensors){0};
+    st->meta = arena_try(keep, (size_t)(MAX_META + n_more), sizeof *st->meta, e);
+    st->entries =
+        st->meta ? arena_try(keep, (size_t)(g->n_params + n_more), sizeof *st->entries, e) : NULL;
+    if (!st->entries) {
+        return false;
     }
-    put_info(&st, info);
+    put_info(st, info);
     for (int i = 0; i < g->n_params; i++) {
         const struct param *p = &g->params[i];
-        struct safetensors_entry *t = &st.entries[st.n++];
+        struct safetensors_entry *t = &st->entries[st->n++];
         *t = (struct safetensors_entry){.type = SAFETENSORS_F32, .bytes = p->count * sizeof(float)};
         snprintf(t->name, sizeof t->name, "%s", p->name);
         t->n_dims = torch_dims(&p->spec, t->dims);
-        float *data = arena_try(&tmp, p->count, sizeof *data, e);
+        float *data = arena_try(keep, p->count, sizeof *data, e);
         if (!data) {
-            return err_wrap(e, "writing %s", path);
+            return false;
         }
         swap_layout(net_param(net, i), data, &p->spec, false);
         t->data = data;
     }
+    return true;
+}
+
+bool weights_save(struct net *net, const struct weights_info *info, const char *path,
+                  struct arena tmp, struct err *e)
+{
+    struct safetensors st;
+    if (!weights_collect(&st, &tmp, net, info, 0, e)) {
+        return err_wrap(e, "writing %s", path);
+    }
     return safetensors_write(&st, path, tmp, e);
+}
+
+size_t weights_scratch_bytes(const struct graph *g, int n_more, size_t more_bytes)
+{
+    size_t n = (size_t)(g->n_params + n_more), data = more_bytes;
+    for (int i = 0; i < g->n_params; i++) {
+        data += arena_round(g->params[i].count * sizeof(float));
+    }
+    /* The file or its image, the arrays in PyTorch's layout, entries and their text. */
+    return 2 * data + n * (sizeof(struct safetensors_entry) + 2048) + 65536;
 }

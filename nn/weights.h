@@ -9,6 +9,7 @@
 #include "core/feed.h"
 #include "nn/model.h"
 #include "nn/net.h"
+#include "nn/safetensors.h"
 
 struct weights_info {
     struct model_spec spec;
@@ -20,11 +21,19 @@ struct weights_info {
 /* Read the description only. arch_hint: NULL, or the value of --arch, which wins over recognition. */
 MUST_USE bool weights_info_read(struct weights_info *info, const char *path, const char *arch_hint, struct err *e);
 
-/* Load every parameter of the net; ERR_INPUT for missing, extra (num_batches_tracked excepted) or misshapen tensors. */
+/* Load every parameter of the net; ERR_INPUT for missing, extra or misshapen tensors, the net unchanged. What PyTorch
+ * counts (num_batches_tracked) and a checkpoint's optimiser (optim.*) may be there and are passed over. */
 MUST_USE bool weights_load(struct net *net, const char *path, struct arena tmp, struct err *e);
 
 /* Write all parameters, running statistics included, atomically. */
 MUST_USE bool weights_save(struct net *net, const struct weights_info *info, const char *path, struct arena tmp,
                            struct err *e);
+
+/* What weights_save writes, in keep, with room for n_more entries and metadata pairs of the caller's. */
+MUST_USE bool weights_collect(struct safetensors *st, struct arena *keep, struct net *net,
+                              const struct weights_info *info, int n_more, struct err *e);
+
+/* Scratch bytes that weights_load and weights_save take, and beside them n_more entries of more_bytes together. */
+size_t weights_scratch_bytes(const struct graph *g, int n_more, size_t more_bytes);
 
 #endif
