@@ -1,0 +1,54 @@
+#include "nas/fresh.h"
+
+/* Random tries before walking: with a 256th of the space left, all but 2 % of the calls end here.
+ */
+static const int max_tries = 1000;
+
+/* Spaces up to this size are walked: a second at most. */
+static const int64_t max_walk = 10000000;
+
+void fresh_init(struct fresh *f, const struct space *space, struct arena *keep)
+{
+    *f = (struct fresh){.space = space};
+    archmap_init(&f->asked, keep);
+    f->dry = space->size < 0 || space->size > max_walk;
+}
+
+bool fresh_add(struct fresh *f, const struct arch *a)
+{
+    if (archmap_get(&f->asked, a)) {
+        return false;
+    }
+    archmap_set(&f->asked, a, 0);
+    return true;
+}
+
+/* One word on, last gene fastest; false after the last. */
+static bool arch_advance(const struct space *s, struct arch *a)
+{
+    for (int i = s->n_genes - 1; i >= 0; i--) {
+        if (++a->gene[i] < s->n_choices[i]) {
+            return true;
+        }
+        a->gene[i] = 0;
+    }
+    return false;
+}
+
+bool fresh_random(struct fresh *f, struct arch *a, struct rng *r)
+{
+    for (int i = 0; i < max_tries; i++) {
+        space_random(f->space, a, r);
+        if (fresh_add(f, a)) {
+            return true;
+        }
+    }
+    while (!f->dry) {
+        *a = f->next;
+        f->dry = !arch_advance(f->space, &f->next);
+        if (fresh_add(f, a)) {
+            return true;
+        }
+    }
+    return false;
+}
