@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_FIRST_CAP = 4096 }; /* a small plot or table fits without growing */
+enum { TEXT_FIRST_CAP = 256 }; /* a number or a line fits without growing */
 
 void text_init(struct text *t, struct arena *keep)
 {
