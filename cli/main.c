@@ -13,6 +13,8 @@
 
 static const struct cmd *const main_cmds[] = {
     &cmd_data,
+    &cmd_score,
+    &cmd_eval,
     &cmd_info,
 };
 
