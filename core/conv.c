@@ -9,6 +9,7 @@
 /* The algorithms; a NULL row does not exist (yet) and cannot do anything. */
 static const struct conv_room *const conv_rooms[CONV_N_ALGOS] = {
     [CONV_REF] = &conv_ref,
+    [CONV_DIRECT] = &conv_direct,
 };
 
 static const char *const conv_names[CONV_N_ALGOS] = {
@@ -65,7 +66,7 @@ enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s,
     (void)mc;
     (void)s;
     (void)dir;
-    return CONV_REF;
+    return CONV_DIRECT;
 }
 
 const char *conv_algo_name(enum conv_algo algo)

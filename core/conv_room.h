@@ -29,7 +29,11 @@ struct conv_room {
     void (*run)(const struct conv_job *j);
 };
 
-extern const struct conv_room conv_ref;
+extern const struct conv_room conv_ref, conv_direct;
+
+/* conv_wgrad.c: backward weights of conv_direct. */
+size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s);
+void conv_wgrad_run(const struct conv_job *j);
 
 /* Parts into which sums over images are cut for backward weights: by size alone. */
 enum { CONV_MAX_PARTS = 16 };

@@ -34,6 +34,42 @@ struct kernel_adam {
     float root_correction; /* 1 / sqrt(1 - beta2^t) */
 };
 
+/* A run of the inner dimension of gemm_taps: n terms beginning at these offsets of x and w. */
+struct kernel_tap {
+    ptrdiff_t x, w;
+    int n;
+};
+
+/* What becomes of a sum before it is stored, in this order; NULL and false are nothing. */
+struct kernel_post {
+    const float *scale;  /* [n_cols]: v *= scale */
+    const float *shift;  /* [n_cols]: v += shift */
+    const float *add;    /* laid out as y: v += add */
+    enum kernel_act act; /* one of KERNEL_RELU, _RELU6, _HSWISH, _NO_ACT */
+    const float *mask;   /* laid out as y: v = 0 where mask <= 0 */
+    bool into;           /* y += v, else y = v */
+};
+
+/*
+ * y[r * y_row + j] = post(sum over taps t and i < taps[t].n of
+ *                         x[taps[t].x + r * x_row + i * x_inner] w[taps[t].w + i * w_inner + j])
+ * for r < n_rows, j < n_cols; the sum is taken in this order. accumulate: it begins with y instead
+ * of 0 (then post must be NULL). One shape for all the dense work: rows are pixels and i channels
+ * (convolution forward, backward data, 1x1), or rows are channels and i pixels (backward weights),
+ * or both are what a matrix product says.
+ */
+struct kernel_gemm {
+    const float *x, *w;
+    float *y;
+    const struct kernel_tap *taps;
+    int n_taps;
+    ptrdiff_t x_row, x_inner, w_inner, y_row;
+    size_t n_rows;
+    int n_cols;
+    bool accumulate;
+    const struct kernel_post *post;
+};
+
 /* The table: one function pointer a kernel. */
 struct kernels {
     const char *isa;

@@ -14,5 +14,5 @@ const struct kernels *kernels_of(enum cpu_tier tier)
 #undef ROW
     };
     ASSERT(tier >= 0 && tier < CPU_N_TIERS);
-    return tables[tier] ? tables[tier] : tables[CPU_REF];
+    return tables[tier];
 }

@@ -1,0 +1,350 @@
+/*
+ * conv_direct.c: convolution forward and backward data by the product over taps (gemm_taps_f32).
+ *
+ * A row of output pixels is one call: its taps are the kernel's places, each a run of channels. The
+ * rows of input a call reads are copied (through ReLU if asked) into a ring of kernel-height rows
+ * with a halo of zeros left and right; the ring stays in L1 and each row is copied once. Rows above
+ * and below the image are taps left out. 1x1 convolutions of stride 1 read their input in place,
+ * all pixels of the batch as one long row.
+ *
+ * Backward data is the same with weights transposed. With stride s the input columns fall into s
+ * phases (and rows likewise): those of one phase see every s-th kernel column, at stride 1.
+ *
+ *   forward, stride 2      y[o] = x[2o] w0 + x[2o+1] w1 + x[2o+2] w2
+ *   backward data          dx[2i] = dy[i] w0 + dy[i-1] w2,  dx[2i+1] = dy[i] w1
+ *
+ * Each output is one chain of fused multiply-adds in a fixed order: |error| <= n u sum |a||b| with
+ * n the number of terms and u = 2^-24.
+ */
+#include "core/conv_room.h"
+#include "core/kernel.h"
+#include "core/threads.h"
+
+#include <string.h>
+
+/* Pixels of 1x1 convolutions that one item does, and floats of them copied at once under ReLU (16
+ * KiB: a third of the smallest L1). */
+enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_FLAT_FLOATS = 4096 };
+/* Bands of an image are cut when images alone do not feed the threads; each at least so many rows.
+ */
+enum { DIRECT_MIN_BAND = 4 };
+
+/* One direction, seen as a map from source rows to destination rows. */
+struct direct_job {
+    const struct conv_job *j;
+    const float *w;   /* [kh, kw, src_c / groups, dst_c] */
+    const float *src; /* [n, src_h, src_w, src_c] */
+    int src_h, src_w, src_c;
+    int dst_h, dst_w, dst_c;
+    bool back;               /* backward data */
+    bool flat;               /* 1x1: pixels in place */
+    bool in_place;           /* rows are read where they are */
+    int left, right;         /* halo columns of a copied row */
+    int n_slots;             /* rows in the ring */
+    size_t row_floats;       /* one copied row */
+    int n_bands, band;       /* bands an image, rows a band */
+    float *rings;            /* [n_threads][n_slots * row_floats] */
+    struct kernel_tap *taps; /* [n_threads][kh * kw] */
+};
+
+static int direct_floor_div(int a, int b)
+{
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
+/* Everything that follows from the shape. */
+static struct direct_job direct_plan(const struct machine *mc, const struct conv_shape *s,
+                                     enum conv_dir dir, bool relu_in)
+{
+    struct direct_job d = {.back = dir == CONV_BWD_DATA};
+    bool pointwise = s->kh == 1 && s->kw == 1 && s->pad == 0;
+    d.flat = pointwise && s->stride == 1;
+    if (d.back) {
+        d.src_h = s->oh, d.src_w = s->ow, d.src_c = s->k;
+        d.dst_h = s->h, d.dst_w = s->w, d.dst_c = s->c;
+        d.left = MAX(0, -direct_floor_div(s->pad - (s->kw - 1), s->stride));
+        d.right = MAX(0, (s->w - 1 + s->pad) / s->stride - (s->ow - 1));
+        d.n_slots = (s->kh - 1) / s->stride + 1;
+    } else {
+        d.src_h = s->h, d.src_w = s->w, d.src_c = s->c;
+        d.dst_h = s->oh, d.dst_w = s->ow, d.dst_c = s->k;
+        d.left = s->pad;
+        d.right = MAX(0, (s->ow - 1) * s->stride - s->pad + s->kw - s->w);
+        d.n_slots = s->kh;
+    }
+    d.in_place = !relu_in && d.left == 0 && d.right == 0;
+    d.row_floats = (size_t)(d.left + d.src_w + d.right) * (size_t)d.src_c;
+    d.n_bands = 1;
+    if (mc->n_threads > 1 && s->n < 4 * mc->n_threads) {
+        int wanted = DIV_UP(4 * mc->n_threads, s->n);
+        d.n_bands = MAX(1, MIN(wanted, d.dst_h / DIRECT_MIN_BAND));
+    }
+    d.band = DIV_UP(d.dst_h, d.n_bands);
+    return d;
+}
+
+static size_t direct_weights(const struct conv_shape *s)
+{
+    return (size_t)s->kh * (size_t)s->kw * (size_t)(s->c / s->groups) * (size_t)s->k;
+}
+
+static size_t direct_ring_floats(const struct direct_job *d)
+{
+    size_t flat = (size_t)MAX(DIRECT_FLAT_FLOATS, 28 * d->src_c);
+    return arena_round((d->flat ? flat : (size_t)d->n_slots * d->row_floats) * sizeof(float)) /
+           sizeof(float);
+}
+
+/* Transpose the weights of a tap within each group: [c/g, k] to [k/g, c]. */
+static void direct_transpose_tap(void *ctx, int tap, int i_thread)
+{
+    const struct direct_job *d = ctx;
+    const struct conv_shape *s = d->j->s;
+    (void)i_thread;
+    int cg = s->c / s->groups, kg = s->k / s->groups;
+    const float *w = d->j->w + (size_t)tap * (size_t)cg * (size_t)s->k;
+    float *t = (float *)d->w + (size_t)tap * (size_t)kg * (size_t)s->c;
+    for (int g = 0; g < s->groups; g++) {
+        for (int k = 0; k < kg; k++) {
+            for (int c = 0; c < cg; c++) {
+                t[(size_t)k * (size_t)s->c + (size_t)(g * cg + c)] =
+                    w[(size_t)c * (size_t)s->k + (size_t)(g * kg + k)];
+            }
+        }
+    }
+}
+
+/* Post and accumulation of this job for outputs beginning at element `at` and column `col`. */
+static void direct_post(const struct direct_job *d, struct kernel_gemm *g, struct kernel_post *post,
+                        size_t at, int col)
+{
+    static const enum kernel_act acts[] = {[CONV_ACT_NONE] = KERNEL_NO_ACT,
+                                           [CONV_ACT_RELU] = KERNEL_RELU,
+                                           [CONV_ACT_RELU6] = KERNEL_RELU6,
+                                           [CONV_ACT_HSWISH] = KERNEL_HSWISH};
+    const struct conv_post *p = d->j->post;
+    *post = (struct kernel_post){.act = KERNEL_NO_ACT};
+    g->post = NULL;
+    g->accumulate = false;
+    if (p) {
+        post->scale = p->scale ? p->scale + col : NULL;
+        post->shift = p->shift ? p->shift + col : NULL;
+        post->add = p->add ? p->add + at : NULL;
+        post->act = acts[p->act];
+        g->post = post;
+    } else if (d->j->mask) {
+        post->mask = d->j->mask + at;
+        post->into = d->j->add;
+        g->post = post;
+    } else {
+        g->accumulate = d->j->add;
+    }
+}
+
+/* Pixels p0 .. p0 + n of a 1x1 convolution, read at x. */
+static void direct_flat_pixels(const struct direct_job *d, const float *x, size_t p0, size_t n)
+{
+    int groups = d->j->s->groups, sg = d->src_c / groups, dg = d->dst_c / groups;
+    struct kernel_tap tap = {.n = sg};
+    struct kernel_post post;
+    for (int i = 0; i < groups; i++) {
+        size_t at = p0 * (size_t)d->dst_c + (size_t)(i * dg);
+        struct kernel_gemm g = {.x = x + i * sg,
+                                .w = d->w + i * dg,
+                                .y = d->j->out + at,
+                                .taps = &tap,
+                                .n_taps = 1,
+                                .x_row = d->src_c,
+                                .x_inner = 1,
+                                .w_inner = d->dst_c,
+                                .y_row = d->dst_c,
+                                .n_rows = n,
+                                .n_cols = dg};
+        direct_post(d, &g, &post, at, i * dg);
+        d->j->mc->k->gemm_taps_f32(&g);
+    }
+}
+
+static void direct_flat_item(void *ctx, int item, int i_thread)
+{
+    const struct direct_job *d = ctx;
+    size_t c = (size_t)d->src_c;
+    size_t n = (size_t)d->j->s->n * (size_t)d->src_h * (size_t)d->src_w;
+    size_t p = (size_t)item * DIRECT_FLAT_PIXELS, end = MIN(n, p + DIRECT_FLAT_PIXELS);
+    size_t step = d->in_place ? DIRECT_FLAT_PIXELS : MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
+    float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
+    for (; p < end; p += step) {
+        size_t rows = MIN(step, end - p);
+        const float *x = d->src + p * c;
+        if (!d->in_place) {
+            d->j->mc->k->vec_act_f32(copy, x, rows * c, KERNEL_RELU);
+            x = copy;
+        }
+        direct_flat_pixels(d, x, p, rows);
+    }
+}
+
+/* Copy source row y of the image into its slot. */
+static void direct_copy_row(const struct direct_job *d, float *ring, const float *image, int y)
+{
+    float *to = ring + (size_t)(y % d->n_slots) * d->row_floats + (size_t)(d->left * d->src_c);
+    const float *from = image + (size_t)y * (size_t)d->src_w * (size_t)d->src_c;
+    size_t n = (size_t)d->src_w * (size_t)d->src_c;
+    if (d->j->relu_in) {
+        d->j->mc->k->vec_act_f32(to, from, n, KERNEL_RELU);
+    } else {
+        memcpy(to, from, n * sizeof *to);
+    }
+}
+
+/* The source row that kernel row r brings to destination row y; -1 for none. */
+static int direct_source_row(const struct direct_job *d, int y, int r)
+{
+    const struct conv_shape *s = d->j->s;
+    int at = d->back ? y + s->pad - r : y * s->stride - s->pad + r;
+    if (d->back) {
+        if (at < 0 || at % s->stride != 0) {
+            return -1;
+        }
+        at /= s->stride;
+    }
+    return at >= 0 && at < d->src_h ? at : -1;
+}
+
+/* Taps of kernel row r at source row offset `row` (in floats) for one phase; returns how many. */
+static int direct_row_taps(const struct direct_job *d, struct kernel_tap *taps, int r,
+                           ptrdiff_t row, int phase, int first)
+{
+    const struct conv_shape *s = d->j->s;
+    int sg = d->src_c / s->groups, n = 0;
+    ptrdiff_t weights = (ptrdiff_t)sg * d->dst_c;
+    if (!d->back && s->groups == 1) {
+        /* Neighbours in x and in w: the whole kernel row is one run. */
+        taps[0] =
+            (struct kernel_tap){.x = row, .w = (ptrdiff_t)r * s->kw * weights, .n = s->kw * sg};
+        return 1;
+    }
+    for (int q = d->back ? phase : 0; q < s->kw; q += d->back ? s->stride : 1) {
+        int col = d->back ? direct_floor_div(first + s->pad - q, s->stride) + d->left : q;
+        taps[n++] = (struct kernel_tap){
+            .x = row + (ptrdiff_t)col * d->src_c, .w = (r * s->kw + q) * weights, .n = sg};
+    }
+    return n;
+}
+
+/* One phase of destination row y of image i. */
+static void direct_row_phase(const struct direct_job *d, const float *x, int i, int y, int phase,
+                             struct kernel_tap *taps)
+{
+    const struct conv_shape *s = d->j->s;
+    int groups = s->groups, sg = d->src_c / groups, dg = d->dst_c / groups;
+    int step = d->back ? s->stride : 1;
+    int first = d->back ? ((phase - s->pad) % step + step) % step : 0;
+    if (first >= d->dst_w) {
+        return;
+    }
+    int n_taps = 0;
+    for (int r = 0; r < s->kh; r++) {
+        int from = direct_source_row(d, y, r);
+        if (from >= 0) {
+            size_t row = (d->in_place ? (size_t)from : (size_t)(from % d->n_slots)) * d->row_floats;
+            n_taps += direct_row_taps(d, taps + n_taps, r, (ptrdiff_t)row, phase, first);
+        }
+    }
+    size_t pixel = ((size_t)i * (size_t)d->dst_h + (size_t)y) * (size_t)d->dst_w + (size_t)first;
+    struct kernel_post post;
+    for (int k = 0; k < groups; k++) {
+        size_t at = pixel * (size_t)d->dst_c + (size_t)(k * dg);
+        struct kernel_gemm g = {.x = x + k * sg,
+                                .w = d->w + k * dg,
+                                .y = d->j->out + at,
+                                .taps = taps,
+                                .n_taps = n_taps,
+                                .x_row = (ptrdiff_t)d->src_c * (d->back ? 1 : s->stride),
+                                .x_inner = 1,
+                                .w_inner = d->dst_c,
+                                .y_row = (ptrdiff_t)d->dst_c * step,
+                                .n_rows = (size_t)((d->dst_w - 1 - first) / step + 1),
+                                .n_cols = dg};
+        direct_post(d, &g, &post, at, k * dg);
+        d->j->mc->k->gemm_taps_f32(&g);
+    }
+}
+
+static void direct_band_item(void *ctx, int item, int i_thread)
+{
+    const struct direct_job *d = ctx;
+    const struct conv_shape *s = d->j->s;
+    int i = item / d->n_bands, y0 = item % d->n_bands * d->band;
+    const float *image =
+        d->src + (size_t)i * (size_t)d->src_h * (size_t)d->src_w * (size_t)d->src_c;
+    float *ring = d->rings + (size_t)i_thread * direct_ring_floats(d);
+    struct kernel_tap *taps = d->taps + (size_t)i_thread * (size_t)(s->kh * s->kw);
+    if (!d->in_place) {
+        memset(ring, 0, (size_t)d->n_slots * d->row_floats * sizeof *ring);
+    }
+    int copied = -1; /* last source row in the ring */
+    for (int y = y0; y < MIN(y0 + d->band, d->dst_h); y++) {
+        for (int r = 0; r < s->kh && !d->in_place; r++) {
+            /* Kernel rows meet source rows upwards in forward, downwards in backward. */
+            int from = direct_source_row(d, y, d->back ? s->kh - 1 - r : r);
+            if (from > copied) {
+                direct_copy_row(d, ring, image, from);
+                copied = from;
+            }
+        }
+        for (int phase = 0; phase < (d->back ? s->stride : 1); phase++) {
+            direct_row_phase(d, d->in_place ? image : ring, i, y, phase, taps);
+        }
+    }
+}
+
+static bool direct_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir)
+{
+    (void)mc;
+    (void)s;
+    (void)dir;
+    return true;
+}
+
+static size_t direct_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
+                                   enum conv_dir dir)
+{
+    if (dir == CONV_BWD_WEIGHTS) {
+        return conv_wgrad_scratch_bytes(mc, s);
+    }
+    struct direct_job d = direct_plan(mc, s, dir, true);
+    size_t bytes = arena_round((size_t)mc->n_threads * direct_ring_floats(&d) * sizeof(float));
+    bytes += arena_round((size_t)mc->n_threads * (size_t)(s->kh * s->kw) * sizeof *d.taps);
+    return bytes + (d.back ? arena_round(direct_weights(s) * sizeof(float)) : 0);
+}
+
+static void direct_run(const struct conv_job *j)
+{
+    if (j->dir == CONV_BWD_WEIGHTS) {
+        conv_wgrad_run(j);
+        return;
+    }
+    const struct conv_shape *s = j->s;
+    struct arena tmp = j->tmp;
+    struct direct_job d = direct_plan(j->mc, s, j->dir, j->relu_in);
+    size_t n_threads = (size_t)j->mc->n_threads;
+    d.j = j;
+    d.src = d.back ? j->dy : j->x;
+    d.w = j->w;
+    d.rings = arena_push(&tmp, n_threads * direct_ring_floats(&d), sizeof(float));
+    d.taps = arena_push(&tmp, n_threads * (size_t)(s->kh * s->kw), sizeof *d.taps);
+    if (d.back) {
+        d.w = arena_push(&tmp, direct_weights(s), sizeof(float));
+        threads_for(j->mc, s->kh * s->kw, direct_transpose_tap, &d);
+    }
+    if (d.flat) {
+        size_t pixels = (size_t)s->n * (size_t)d.src_h * (size_t)d.src_w;
+        threads_for(j->mc, (int)DIV_UP(pixels, (size_t)DIRECT_FLAT_PIXELS), direct_flat_item, &d);
+    } else {
+        threads_for(j->mc, s->n * d.n_bands, direct_band_item, &d);
+    }
+}
+
+const struct conv_room conv_direct = {
+    .name = "direct", .can = direct_can, .scratch_bytes = direct_scratch_bytes, .run = direct_run};

@@ -1,0 +1,200 @@
+/*
+ * gemm_body.h: the product over taps. A tile of P rows x KB vectors of columns stays in registers
+ * while the whole inner dimension passes by: each step loads KB vectors of w and one scalar of x a
+ * row. Tiles of every height up to SIMD_ROWS_KB are compiled, so that any number of rows is cut
+ * into nearly equal tiles and no tile is ever half empty.
+ */
+#include "core/kernels/declare.h"
+
+#include <stdint.h>
+
+enum { GEMM_MAX_ACC = 32, GEMM_MAX_KB = 4, GEMM_MAX_ROWS = SIMD_ROWS_1 };
+
+/* The pointers of one tile. */
+struct gemm_at {
+    const float *x, *w;
+    float *y;
+    ptrdiff_t y_offset; /* of y from g->y: add and mask are laid out as y */
+    int col;            /* first column */
+    v_mask last;        /* lanes of the last vector */
+};
+
+SIMD_INLINE v_f32 gemm_act(v_f32 v, enum kernel_act act)
+{
+    if (act == KERNEL_RELU) {
+        return v_at_least(v, v_zero());
+    }
+    if (act == KERNEL_RELU6) {
+        return v_at_most(v_at_least(v, v_zero()), v_set1(6));
+    }
+    if (act == KERNEL_HSWISH) {
+        v_f32 t = v_at_most(v_at_least(v_add(v, v_set1(3)), v_zero()), v_set1(6));
+        return v_mul(v_mul(v, t), v_set1(1.0f / 6));
+    }
+    return v;
+}
+
+/* Finish sums[n_rows, n_vec * VL] into y. Apart from the tiles: one copy of this code, and the way
+ * through L1 costs less than a fiftieth of a tile. */
+static __attribute__((noinline)) void gemm_finish(const struct kernel_gemm *g,
+                                                  const struct gemm_at *at, const float *sums,
+                                                  int n_rows, int n_vec)
+{
+    const struct kernel_post *post = g->post;
+    for (int k = 0; k < n_vec; k++) {
+        v_mask m = k == n_vec - 1 ? at->last : v_first(VL);
+        int col = at->col + k * VL;
+        v_f32 scale = post->scale ? v_load_part(post->scale + col, m) : v_set1(1);
+        v_f32 shift = post->shift ? v_load_part(post->shift + col, m) : v_zero();
+        for (int r = 0; r < n_rows; r++) {
+            ptrdiff_t o = at->y_offset + r * g->y_row + k * VL;
+            v_f32 v = v_load(sums + (r * n_vec + k) * VL);
+            if (post->scale) {
+                v = v_mul(v, scale);
+            }
+            if (post->shift) {
+                v = v_add(v, shift);
+            }
+            if (post->add) {
+                v = v_add(v, v_load_part(post->add + o, m));
+            }
+            v = gemm_act(v, post->act);
+            if (post->mask) {
+                v = v_drop_le(v, v_load_part(post->mask + o, m), v_zero());
+            }
+            if (post->into) {
+                v = v_add(v_load_part(g->y + o, m), v);
+            }
+            v_store_part(g->y + o, m, v);
+        }
+    }
+}
+
+SIMD_INLINE v_f32 gemm_load(const float *p, bool part, v_mask m)
+{
+    return part ? v_load_part(p, m) : v_load(p);
+}
+
+/* tail: the last vector is not full. */
+SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const struct kernel_gemm *g,
+                           const struct gemm_at *at)
+{
+    v_f32 acc[GEMM_MAX_ACC];
+    V_FOR(i, P * KB) {
+        acc[i] = v_zero();
+    }
+    if (g->accumulate) {
+        V_FOR(i, P * KB) {
+            acc[i] = gemm_load(at->y + i / KB * g->y_row + i % KB * VL, tail && i % KB == KB - 1,
+                               at->last);
+        }
+    }
+    /* Byte strides: row r is at s1 * {1, 2, 4}, s3 * {1, 2}, s5 or s7 from x0, x8, x16 or x24. */
+    ptrdiff_t s1 = g->x_row * (ptrdiff_t)sizeof(float), s3 = 3 * s1, s5 = 5 * s1, s7 = 7 * s1;
+    ptrdiff_t s8 = 8 * s1, inner = g->x_inner * (ptrdiff_t)sizeof(float);
+    for (int t = 0; t < g->n_taps; t++) {
+        const char *x0 = (const char *)(at->x + g->taps[t].x);
+        const float *w = at->w + g->taps[t].w;
+        for (int n = g->taps[t].n; n > 0; n--, x0 += inner, w += g->w_inner) {
+            v_f32 wv[GEMM_MAX_KB];
+            V_FOR(k, KB) {
+                wv[k] = gemm_load(w + k * VL, tail && k == KB - 1, at->last);
+            }
+            const char *x8 = x0 + s8, *x16 = x0 + 2 * s8, *x24 = x16 + s8;
+            SIMD_OPAQUE(s1);
+            if (P > 3) {
+                SIMD_OPAQUE(s3);
+            }
+            if (P > 5) {
+                SIMD_OPAQUE(s5);
+            }
+            if (P > 7) {
+                SIMD_OPAQUE(s7);
+            }
+            if (P > 8) {
+                SIMD_OPAQUE(x8);
+            }
+            if (P > 16) {
+                SIMD_OPAQUE(x16);
+            }
+            if (P > 24) {
+                SIMD_OPAQUE(x24);
+            }
+            V_FOR(p, P) {
+                const char *base = p < 8 ? x0 : p < 16 ? x8 : p < 24 ? x16 : x24;
+                const ptrdiff_t strides[8] = {0, s1, 2 * s1, s3, 4 * s1, s5, 2 * s3, s7};
+                v_f32 b = v_set1(*(const float *)(base + strides[p % 8]));
+                V_FOR(k, KB) {
+                    acc[p * KB + k] = v_fma(b, wv[k], acc[p * KB + k]);
+                }
+            }
+        }
+    }
+    if (g->post) {
+        float sums[GEMM_MAX_ACC * VL];
+        V_FOR(i, P * KB) {
+            v_store(sums + i * VL, acc[i]);
+        }
+        gemm_finish(g, at, sums, P, KB);
+        return;
+    }
+    V_FOR(i, P * KB) {
+        float *y = at->y + i / KB * g->y_row + i % KB * VL;
+        if (tail && i % KB == KB - 1) {
+            v_store_part(y, at->last, acc[i]);
+        } else {
+            v_store(y, acc[i]);
+        }
+    }
+}
+
+typedef void gemm_tile_fn(const struct kernel_gemm *g, const struct gemm_at *at);
+
+#define GEMM_TILE(P, KB)                                                                           \
+    static void gemm_tile_##P##x##KB(const struct kernel_gemm *g, const struct gemm_at *at)        \
+    {                                                                                              \
+        gemm_tile(P, KB, false, g, at);                                                            \
+    }                                                                                              \
+    static void gemm_part_##P##x##KB(const struct kernel_gemm *g, const struct gemm_at *at)        \
+    {                                                                                              \
+        gemm_tile(P, KB, true, g, at);                                                             \
+    }
+SIMD_TILES(GEMM_TILE)
+
+/* [last vector not full][columns of vectors - 1][rows - 1] */
+static gemm_tile_fn *const gemm_tiles[2][GEMM_MAX_KB][GEMM_MAX_ROWS] = {
+#define GEMM_ROW(P, KB) [0][KB - 1][P - 1] = gemm_tile_##P##x##KB,
+    SIMD_TILES(GEMM_ROW)
+#undef GEMM_ROW
+#define GEMM_ROW(P, KB) [1][KB - 1][P - 1] = gemm_part_##P##x##KB,
+        SIMD_TILES(GEMM_ROW)
+#undef GEMM_ROW
+};
+
+void SIMD_NAME(gemm_taps_f32)(const struct kernel_gemm *g)
+{
+    static const size_t rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
+                                                 SIMD_ROWS_4};
+    int n_vec = (g->n_cols + VL - 1) / VL;
+    if (g->n_rows == 0 || n_vec == 0) {
+        return;
+    }
+    int n_blocks = DIV_UP(n_vec, (int)SIMD_COLS);
+    for (int b = 0, v = 0; b < n_blocks; b++) {
+        int kb = (n_vec - v) / (n_blocks - b); /* the rest in equal parts, larger ones last */
+        struct gemm_at at = {.col = v * VL, .w = g->w + v * VL};
+        at.last = v_first(g->n_cols - (v + kb - 1) * VL);
+        gemm_tile_fn *const *tiles = gemm_tiles[g->n_cols < (v + kb) * VL][kb - 1];
+        size_t left = g->n_rows, n_tiles = DIV_UP(left, rows[kb]);
+        for (size_t r = 0; left > 0; n_tiles--) {
+            size_t p = DIV_UP(left, n_tiles);
+            at.x = g->x + (ptrdiff_t)r * g->x_row;
+            at.y_offset = (ptrdiff_t)r * g->y_row + v * VL;
+            at.y = g->y + at.y_offset;
+            tiles[p - 1](g, &at);
+            r += p;
+            left -= p;
+        }
+        v += kb;
+    }
+}

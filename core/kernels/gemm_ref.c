@@ -1,0 +1,55 @@
+/* gemm_ref.c: the product over taps in plain C. */
+#include "core/simd_ref.h"
+
+#include "core/kernels/declare.h"
+
+static float gemm_finish(const struct kernel_post *post, float v, ptrdiff_t at, int j)
+{
+    v = post->scale ? v * post->scale[j] : v;
+    v = post->shift ? v + post->shift[j] : v;
+    v = post->add ? v + post->add[at] : v;
+    float t = v + 3;
+    switch (post->act) {
+    case KERNEL_RELU:
+        v = v < 0 ? 0 : v;
+        break;
+    case KERNEL_RELU6:
+        v = v < 0 ? 0 : v > 6 ? 6 : v;
+        break;
+    case KERNEL_HSWISH:
+        v = v * (t < 0 ? 0 : t > 6 ? 6 : t) * (1.0f / 6);
+        break;
+    default:
+        break;
+    }
+    return post->mask && post->mask[at] <= 0 ? 0 : v;
+}
+
+void gemm_taps_f32__ref(const struct kernel_gemm *g)
+{
+    /* Columns are done sixteen at a time, so that the compiler may use what vectors it has. */
+    enum { COLS = 16 };
+    for (size_t r = 0; r < g->n_rows; r++) {
+        for (int j0 = 0; j0 < g->n_cols; j0 += COLS) {
+            int cols = MIN(g->n_cols - j0, (int)COLS);
+            ptrdiff_t at = (ptrdiff_t)r * g->y_row + j0;
+            float sum[COLS];
+            for (int j = 0; j < cols; j++) {
+                sum[j] = g->accumulate ? g->y[at + j] : 0;
+            }
+            for (int t = 0; t < g->n_taps; t++) {
+                const float *x = g->x + g->taps[t].x + (ptrdiff_t)r * g->x_row;
+                const float *w = g->w + g->taps[t].w + j0;
+                for (int i = 0; i < g->taps[t].n; i++, x += g->x_inner, w += g->w_inner) {
+                    for (int j = 0; j < cols; j++) {
+                        sum[j] += *x * w[j];
+                    }
+                }
+            }
+            for (int j = 0; j < cols; j++) {
+                float v = g->post ? gemm_finish(g->post, sum[j], at + j, j0 + j) : sum[j];
+                g->y[at + j] = g->post && g->post->into ? g->y[at + j] + v : v;
+            }
+        }
+    }
+}

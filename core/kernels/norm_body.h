@@ -1,0 +1,207 @@
+/*
+ * norm_body.h: batch norm over rows of c channels. Columns of up to four registers are done
+ * together, several rows at a time, so that enough sums are in flight; the sums of the rows are
+ * added in a fixed order at the end.
+ */
+#include "core/kernels/declare.h"
+
+enum { NORM_MAX_ACC = 8, NORM_MAX_KB = 4 };
+
+SIMD_INLINE v_f32 norm_get(const float *p, bool part, v_mask m)
+{
+    return part ? v_load_part(p, m) : v_load(p);
+}
+
+SIMD_INLINE void norm_put(float *p, v_f32 v, bool part, v_mask m)
+{
+    if (part) {
+        v_store_part(p, m, v);
+    } else {
+        v_store(p, v);
+    }
+}
+
+/* One column of KB registers; `last` are the lanes of the last, all of them unless tail. */
+#define NORM_PART(k) (tail && (k) == KB - 1)
+
+/* Sums over rows of a and of b, where a = f(x), b = g(x) (moments: a = x - mean, b = a a; with dy:
+ * a = dy, b = dy (x - mean)). dy NULL: moments. b NULL: a = x alone. */
+SIMD_INLINE void norm_sums(const int KB, const bool tail, float *a, float *b, const float *x,
+                           const float *dy, const float *mean, size_t n_rows, size_t c, v_mask last)
+{
+    const int U = NORM_MAX_ACC / KB > 4 && b ? 4 : NORM_MAX_ACC / KB;
+    v_f32 sa[NORM_MAX_ACC], sb[NORM_MAX_ACC], mu[NORM_MAX_KB];
+    V_FOR(i, NORM_MAX_ACC) {
+        sa[i] = sb[i] = v_zero();
+    }
+    V_FOR(k, KB) {
+        mu[k] = b ? norm_get(mean + k * VL, NORM_PART(k), last) : v_zero();
+    }
+    size_t r = 0;
+    for (; r + (size_t)U <= n_rows; r += (size_t)U) {
+        V_FOR(u, U) {
+            V_FOR(k, KB) {
+                const size_t at = (r + (size_t)u) * c + (size_t)k * VL;
+                v_f32 v = norm_get(x + at, NORM_PART(k), last), d = b ? v_sub(v, mu[k]) : v;
+                v_f32 f = dy ? norm_get(dy + at, NORM_PART(k), last) : d;
+                sa[u * KB + k] = v_add(sa[u * KB + k], f);
+                if (b) {
+                    sb[u * KB + k] = v_fma(f, d, sb[u * KB + k]);
+                }
+            }
+        }
+    }
+    for (; r < n_rows; r++) {
+        V_FOR(k, KB) {
+            const size_t at = r * c + (size_t)k * VL;
+            v_f32 v = norm_get(x + at, NORM_PART(k), last), d = b ? v_sub(v, mu[k]) : v;
+            v_f32 f = dy ? norm_get(dy + at, NORM_PART(k), last) : d;
+            sa[k] = v_add(sa[k], f);
+            if (b) {
+                sb[k] = v_fma(f, d, sb[k]);
+            }
+        }
+    }
+    V_FOR(k, KB) {
+        V_FOR(u, U - 1) {
+            sa[k] = v_add(sa[k], sa[(u + 1) * KB + k]);
+            sb[k] = v_add(sb[k], sb[(u + 1) * KB + k]);
+        }
+        norm_put(a + k * VL, sa[k], NORM_PART(k), last);
+        if (b) {
+            norm_put(b + k * VL, sb[k], NORM_PART(k), last);
+        }
+    }
+}
+
+/* CALL(KB, tail) for each group of columns from `j`; `last` is set for it. */
+#define NORM_COLUMNS(c, CALL)                                                                      \
+    for (int j = 0; j < (c); j += NORM_MAX_KB * VL) {                                              \
+        const int left = (c)-j, kb = left >= NORM_MAX_KB * VL ? NORM_MAX_KB : DIV_UP(left, VL);    \
+        const v_mask last = v_first(left - (kb - 1) * VL);                                         \
+        if (left >= NORM_MAX_KB * VL) {                                                            \
+            CALL(4, false);                                                                        \
+        } else if (left % VL == 0) {                                                               \
+            switch (kb) {                                                                          \
+            case 1:                                                                                \
+                CALL(1, false);                                                                    \
+                break;                                                                             \
+            case 2:                                                                                \
+                CALL(2, false);                                                                    \
+                break;                                                                             \
+            default:                                                                               \
+                CALL(3, false);                                                                    \
+                break;                                                                             \
+            }                                                                                      \
+        } else {                                                                                   \
+            switch (kb) {                                                                          \
+            case 1:                                                                                \
+                CALL(1, true);                                                                     \
+                break;                                                                             \
+            case 2:                                                                                \
+                CALL(2, true);                                                                     \
+                break;                                                                             \
+            case 3:                                                                                \
+                CALL(3, true);                                                                     \
+                break;                                                                             \
+            default:                                                                               \
+                CALL(4, true);                                                                     \
+                break;                                                                             \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+void SIMD_NAME(norm_row_sum_f32)(float *sum, const float *x, size_t n_rows, int c)
+{
+    float part_sum[NORM_MAX_KB * VL];
+#define CALL(KB, tail)                                                                             \
+    norm_sums(KB, tail, part_sum, NULL, x + j, NULL, NULL, n_rows, (size_t)c, last);               \
+    for (int i = 0; i < MIN(left, NORM_MAX_KB * VL); i++) {                                        \
+        sum[j + i] += part_sum[i];                                                                 \
+    }
+    NORM_COLUMNS(c, CALL)
+#undef CALL
+}
+
+void SIMD_NAME(norm_moments_f32)(float *mean, float *sum, float *sum2, const float *x,
+                                 size_t n_rows, int c)
+{
+    float share = n_rows > 0 ? 1 / (float)n_rows : 0;
+#define CALL(KB, tail)                                                                             \
+    norm_sums(KB, tail, mean + j, NULL, x + j, NULL, NULL, n_rows, (size_t)c, last);               \
+    for (int i = j; i < j + MIN(left, NORM_MAX_KB * VL); i++) {                                    \
+        mean[i] *= share;                                                                          \
+    }                                                                                              \
+    norm_sums(KB, tail, sum + j, sum2 + j, x + j, NULL, mean + j, n_rows, (size_t)c, last)
+    NORM_COLUMNS(c, CALL)
+#undef CALL
+}
+
+void SIMD_NAME(norm_grad_sums_f32)(float *sum_dy, float *sum_dyx, const float *x, const float *dy,
+                                   const float *mean, size_t n_rows, int c)
+{
+#define CALL(KB, tail)                                                                             \
+    norm_sums(KB, tail, sum_dy + j, sum_dyx + j, x + j, dy + j, mean + j, n_rows, (size_t)c, last)
+    NORM_COLUMNS(c, CALL)
+#undef CALL
+}
+
+SIMD_INLINE void norm_apply(const int KB, const bool tail, float *y, const float *x,
+                            const float *scale, const float *shift, size_t n_rows, size_t c,
+                            bool relu, bool add, v_mask last)
+{
+    v_f32 a[NORM_MAX_KB], b[NORM_MAX_KB];
+    V_FOR(k, KB) {
+        a[k] = norm_get(scale + k * VL, NORM_PART(k), last);
+        b[k] = norm_get(shift + k * VL, NORM_PART(k), last);
+    }
+    for (size_t r = 0; r < n_rows; r++, x += c, y += c) {
+        V_FOR(k, KB) {
+            v_f32 v = v_fma(norm_get(x + k * VL, NORM_PART(k), last), a[k], b[k]);
+            v = relu ? v_at_least(v, v_zero()) : v;
+            v = add ? v_add(norm_get(y + k * VL, NORM_PART(k), last), v) : v;
+            norm_put(y + k * VL, v, NORM_PART(k), last);
+        }
+    }
+}
+
+void SIMD_NAME(norm_apply_f32)(float *y, const float *x, const float *scale, const float *shift,
+                               size_t n_rows, int c, bool relu, bool add)
+{
+#define CALL(KB, tail)                                                                             \
+    norm_apply(KB, tail, y + j, x + j, scale + j, shift + j, n_rows, (size_t)c, relu, add, last)
+    NORM_COLUMNS(c, CALL)
+#undef CALL
+}
+
+SIMD_INLINE void norm_grad(const int KB, const bool tail, float *dx, const float *x,
+                           const float *dy, const float *mean, const float *a, const float *b,
+                           const float *d, size_t n_rows, size_t c, bool add, v_mask last)
+{
+    v_f32 va[NORM_MAX_KB], vb[NORM_MAX_KB], vd[NORM_MAX_KB], mu[NORM_MAX_KB];
+    V_FOR(k, KB) {
+        va[k] = norm_get(a + k * VL, NORM_PART(k), last);
+        vb[k] = norm_get(b + k * VL, NORM_PART(k), last);
+        vd[k] = norm_get(d + k * VL, NORM_PART(k), last);
+        mu[k] = norm_get(mean + k * VL, NORM_PART(k), last);
+    }
+    for (size_t r = 0; r < n_rows; r++, x += c, dy += c, dx += c) {
+        V_FOR(k, KB) {
+            v_f32 xm = v_sub(norm_get(x + k * VL, NORM_PART(k), last), mu[k]);
+            v_f32 v = v_fma(va[k], norm_get(dy + k * VL, NORM_PART(k), last), v_fma(vb[k], xm, vd[k]));
+            v = add ? v_add(norm_get(dx + k * VL, NORM_PART(k), last), v) : v;
+            norm_put(dx + k * VL, v, NORM_PART(k), last);
+        }
+    }
+}
+
+void SIMD_NAME(norm_grad_f32)(float *dx, const float *x, const float *dy, const float *mean,
+                              const float *a, const float *b, const float *d, size_t n_rows, int c,
+                              bool add)
+{
+#define CALL(KB, tail)                                                                             \
+    norm_grad(KB, tail, dx + j, x + j, dy + j, mean + j, a + j, b + j, d + j, n_rows, (size_t)c,   \
+              add, last)
+    NORM_COLUMNS(c, CALL)
+#undef CALL
+}

@@ -1,0 +1,165 @@
+/* simd_avx2.h: eight floats a register; the words of simd_avx512.h. */
+#ifndef CORE_SIMD_AVX2_H
+#define CORE_SIMD_AVX2_H
+
+#include "core/simd_common.h"
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define SIMD_ISA_WORD   "avx2"
+#define SIMD_NAME(name) name##__avx2
+
+/* Sixteen registers: 12 accumulators, the weights of a column each, one broadcast. */
+enum { VL = 8, SIMD_ROWS_1 = 12, SIMD_ROWS_2 = 6, SIMD_ROWS_3 = 4, SIMD_ROWS_4 = 3, SIMD_COLS = 3 };
+#define SIMD_TILES(T) SIMD_12(T, 1) SIMD_6(T, 2) SIMD_4(T, 3)
+
+typedef __m256 v_f32;
+typedef __m256i v_mask;
+
+SIMD_INLINE v_mask v_first(ptrdiff_t n)
+{
+    static const int32_t lanes[2 * VL] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    ptrdiff_t skip = n >= VL ? 0 : n <= 0 ? VL : VL - n;
+    return _mm256_loadu_si256((const __m256i *)(const void *)(lanes + skip));
+}
+
+SIMD_INLINE v_f32 v_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+SIMD_INLINE v_f32 v_load_part(const float *p, v_mask m)
+{
+    return _mm256_maskload_ps(p, m);
+}
+
+SIMD_INLINE void v_store(float *p, v_f32 a)
+{
+    _mm256_storeu_ps(p, a);
+}
+
+SIMD_INLINE void v_store_part(float *p, v_mask m, v_f32 a)
+{
+    _mm256_maskstore_ps(p, m, a);
+}
+
+SIMD_INLINE v_f32 v_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+
+SIMD_INLINE v_f32 v_set1(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+SIMD_INLINE v_f32 v_add(v_f32 a, v_f32 b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+SIMD_INLINE v_f32 v_sub(v_f32 a, v_f32 b)
+{
+    return _mm256_sub_ps(a, b);
+}
+
+SIMD_INLINE v_f32 v_mul(v_f32 a, v_f32 b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+SIMD_INLINE v_f32 v_div(v_f32 a, v_f32 b)
+{
+    return _mm256_div_ps(a, b);
+}
+
+SIMD_INLINE v_f32 v_sqrt(v_f32 a)
+{
+    return _mm256_sqrt_ps(a);
+}
+
+SIMD_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+SIMD_INLINE v_f32 v_fnma(v_f32 a, v_f32 b, v_f32 c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+
+SIMD_INLINE v_f32 v_at_least(v_f32 x, v_f32 lo)
+{
+    return _mm256_max_ps(lo, x);
+}
+
+SIMD_INLINE v_f32 v_at_most(v_f32 x, v_f32 hi)
+{
+    return _mm256_min_ps(hi, x);
+}
+
+SIMD_INLINE v_f32 v_drop_le(v_f32 a, v_f32 m, v_f32 lo)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(m, lo, _CMP_NLE_UQ), a);
+}
+
+SIMD_INLINE v_f32 v_swap_ge(v_f32 a, v_f32 b, v_f32 m, v_f32 hi)
+{
+    return _mm256_blendv_ps(b, a, _mm256_cmp_ps(m, hi, _CMP_NGE_UQ));
+}
+
+SIMD_INLINE v_f32 v_round(v_f32 a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+SIMD_INLINE v_f32 v_ldexp(v_f32 a, v_f32 n)
+{
+    __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(e, 23)));
+}
+
+SIMD_INLINE bool v_any_nan(v_f32 a)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0;
+}
+
+typedef __m256d v_f64;
+
+SIMD_INLINE v_f64 v_zero64(void)
+{
+    return _mm256_setzero_pd();
+}
+
+SIMD_INLINE v_f64 v_low64(v_f32 a)
+{
+    return _mm256_cvtps_pd(_mm256_castps256_ps128(a));
+}
+
+SIMD_INLINE v_f64 v_high64(v_f32 a)
+{
+    return _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+}
+
+SIMD_INLINE v_f64 v_fma64(v_f64 a, v_f64 b, v_f64 c)
+{
+    return _mm256_fmadd_pd(a, b, c);
+}
+
+SIMD_INLINE v_f64 v_add64(v_f64 a, v_f64 b)
+{
+    return _mm256_add_pd(a, b);
+}
+
+SIMD_INLINE double v_sum64(v_f64 a)
+{
+    double lanes[VL / 2], sum = 0;
+    _mm256_storeu_pd(lanes, a);
+    for (int i = 0; i < VL / 2; i++) {
+        sum += lanes[i];
+    }
+    return sum;
+}
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * simd_avx512.h: sixteen floats a register, masks for what is left over. The simd headers offer the
+ * same words, so that a kernel's body is written once (core/kernels/<family>_body.h).
+ */
+#ifndef CORE_SIMD_AVX512_H
+#define CORE_SIMD_AVX512_H
+
+#include "core/simd_common.h"
+
+#include <immintrin.h>
+
+#define SIMD_ISA_WORD   "avx512"
+#define SIMD_NAME(name) name##__avx512
+
+/* VL: floats in a register. Accumulators of a tile of rows x columns of vectors, with its columns of
+ * weights and one broadcast, fill 32 registers: 28 x 1, 14 x 2, 9 x 3, 6 x 4 run at .89 .98 .99 .99
+ * of peak on Zen 5. */
+enum { VL = 16, SIMD_ROWS_1 = 28, SIMD_ROWS_2 = 14, SIMD_ROWS_3 = 9, SIMD_ROWS_4 = 6, SIMD_COLS = 4 };
+
+/* T(rows, columns) for every tile there is. */
+#define SIMD_TILES(T) SIMD_28(T, 1) SIMD_14(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
+
+typedef __m512 v_f32;
+typedef __mmask16 v_mask;
+
+/* The first n lanes; all of them where n >= VL, none where n <= 0. */
+SIMD_INLINE v_mask v_first(ptrdiff_t n)
+{
+    return n >= VL ? (v_mask)0xffff : n <= 0 ? (v_mask)0 : (v_mask)((1u << n) - 1);
+}
+
+SIMD_INLINE v_f32 v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+/* Lanes outside the mask are 0 and their memory is not touched. */
+SIMD_INLINE v_f32 v_load_part(const float *p, v_mask m)
+{
+    return _mm512_maskz_loadu_ps(m, p);
+}
+
+SIMD_INLINE void v_store(float *p, v_f32 a)
+{
+    _mm512_storeu_ps(p, a);
+}
+
+SIMD_INLINE void v_store_part(float *p, v_mask m, v_f32 a)
+{
+    _mm512_mask_storeu_ps(p, m, a);
+}
+
+SIMD_INLINE v_f32 v_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+
+SIMD_INLINE v_f32 v_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+SIMD_INLINE v_f32 v_add(v_f32 a, v_f32 b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+SIMD_INLINE v_f32 v_sub(v_f32 a, v_f32 b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+SIMD_INLINE v_f32 v_mul(v_f32 a, v_f32 b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+SIMD_INLINE v_f32 v_div(v_f32 a, v_f32 b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+SIMD_INLINE v_f32 v_sqrt(v_f32 a)
+{
+    return _mm512_sqrt_ps(a);
+}
+
+/* a b + c */
+SIMD_INLINE v_f32 v_fma(v_f32 a, v_f32 b, v_f32 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+/* c - a b */
+SIMD_INLINE v_f32 v_fnma(v_f32 a, v_f32 b, v_f32 c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+/* x < lo ? lo : x; a NaN in x stays. */
+SIMD_INLINE v_f32 v_at_least(v_f32 x, v_f32 lo)
+{
+    return _mm512_max_ps(lo, x);
+}
+
+/* x > hi ? hi : x; a NaN in x stays. */
+SIMD_INLINE v_f32 v_at_most(v_f32 x, v_f32 hi)
+{
+    return _mm512_min_ps(hi, x);
+}
+
+/* Where m <= lo: 0, else a; a NaN in m keeps a. */
+SIMD_INLINE v_f32 v_drop_le(v_f32 a, v_f32 m, v_f32 lo)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, lo, _CMP_NLE_UQ), a);
+}
+
+/* Where m >= hi: b, else a; a NaN in m keeps a. */
+SIMD_INLINE v_f32 v_swap_ge(v_f32 a, v_f32 b, v_f32 m, v_f32 hi)
+{
+    return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(m, hi, _CMP_NGE_UQ), a);
+}
+
+/* To the nearest integer, ties to even. */
+SIMD_INLINE v_f32 v_round(v_f32 a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* a 2^n for whole n with a normal result. */
+SIMD_INLINE v_f32 v_ldexp(v_f32 a, v_f32 n)
+{
+    return _mm512_scalef_ps(a, n);
+}
+
+/* True if a lane is NaN. */
+SIMD_INLINE bool v_any_nan(v_f32 a)
+{
+    return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0;
+}
+
+/* VL / 2 doubles. */
+typedef __m512d v_f64;
+
+SIMD_INLINE v_f64 v_zero64(void)
+{
+    return _mm512_setzero_pd();
+}
+
+SIMD_INLINE v_f64 v_low64(v_f32 a)
+{
+    return _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+}
+
+SIMD_INLINE v_f64 v_high64(v_f32 a)
+{
+    return _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+}
+
+SIMD_INLINE v_f64 v_fma64(v_f64 a, v_f64 b, v_f64 c)
+{
+    return _mm512_fmadd_pd(a, b, c);
+}
+
+SIMD_INLINE v_f64 v_add64(v_f64 a, v_f64 b)
+{
+    return _mm512_add_pd(a, b);
+}
+
+/* The lanes added in index order. */
+SIMD_INLINE double v_sum64(v_f64 a)
+{
+    double lanes[VL / 2], sum = 0;
+    _mm512_storeu_pd(lanes, a);
+    for (int i = 0; i < VL / 2; i++) {
+        sum += lanes[i];
+    }
+    return sum;
+}
+
+#endif
