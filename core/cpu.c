@@ -123,3 +123,31 @@ int cpu_count(void)
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (int)n : 1;
 }
+
+bool cpu_pin(struct cpu_affinity *old)
+{
+    *old = (struct cpu_affinity){{0}, false};
+    cpu_set_t before, one;
+    _Static_assert(sizeof before <= sizeof old->mask, "the set of processors must fit");
+    int cpu = sched_getcpu();
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof before, &before) != 0) {
+        return false;
+    }
+    CPU_ZERO(&one);
+    CPU_SET((size_t)cpu, &one);
+    if (sched_setaffinity(0, sizeof one, &one) != 0) {
+        return false;
+    }
+    memcpy(old->mask, &before, sizeof before);
+    old->saved = true;
+    return true;
+}
+
+void cpu_unpin(const struct cpu_affinity *old)
+{
+    if (old->saved) {
+        cpu_set_t before;
+        memcpy(&before, old->mask, sizeof before);
+        sched_setaffinity(0, sizeof before, &before); /* it was allowed before */
+    }
+}

@@ -35,4 +35,14 @@ void cpu_model_name(char *buf, size_t len);
 /* Processors this process may run on. */
 int cpu_count(void);
 
+/* Keep the calling thread on the processor it is on, for a measurement. Fills old; false where the system cannot. */
+struct cpu_affinity {
+    unsigned char mask[128]; /* the system's set of processors */
+    bool saved;
+};
+bool cpu_pin(struct cpu_affinity *old);
+
+/* Back to where it might run before. */
+void cpu_unpin(const struct cpu_affinity *old);
+
 #endif

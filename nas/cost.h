@@ -29,6 +29,7 @@ struct cost {
 struct cost_kind {
     const char *name, *help;
     bool parallel_safe; /* false: a measurement, one at a time on a quiet machine */
+    bool has_energy;    /* it may know --metric energy */
     /* false without touching e: the SPEC is not this room's. */
     bool (*match)(const struct cost_options *o);
     bool (*open)(struct cost *c, struct arena *keep, const struct cost_options *o, struct err *e);
