@@ -1,6 +1,6 @@
 /*
  * cmd.h: the contract of a command: a row of help and one function. Rooms cli/cmd_*.c, table
- * cli/main.c, names cli/cmds.h. Only commands print: data on stdout, talk on stderr. The code of
+ * cli/cmds.c, names cli/cmds.h. Only commands print: data on stdout, talk on stderr. The code of
  * the error is the exit code.
  */
 #ifndef CLI_CMD_H

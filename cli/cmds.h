@@ -8,7 +8,7 @@
 extern const struct cmd cmd_search, cmd_score, cmd_train, cmd_eval, cmd_cost, cmd_arch, cmd_bench,
     cmd_data, cmd_report, cmd_info;
 
-/* The table, in the order of `hdnas --help` (cli/main.c). */
+/* The table, in the order of `hdnas --help` (cli/cmds.c). */
 int cmds_count(void);
 const struct cmd *cmds_at(int i);
 

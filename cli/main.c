@@ -1,4 +1,4 @@
-/* main.c: the table of commands, and the only place that prints errors and ends the program. */
+/* main.c: finds the command, runs it, prints its error: the only place that ends the program. */
 #define _GNU_SOURCE
 #include "cli/cmds.h"
 #include "cli/help.h"
@@ -11,29 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct cmd *const main_cmds[] = {
-    &cmd_data,
-    &cmd_score,
-    &cmd_eval,
-    &cmd_info,
-};
-
-int cmds_count(void)
-{
-    return (int)N_ELEMS(main_cmds);
-}
-
-const struct cmd *cmds_at(int i)
-{
-    ASSERT(i >= 0 && i < cmds_count());
-    return main_cmds[i];
-}
-
 static const struct cmd *main_find(const char *name)
 {
     for (int i = 0; i < cmds_count(); i++) {
-        if (strcmp(main_cmds[i]->name, name) == 0) {
-            return main_cmds[i];
+        if (strcmp(cmds_at(i)->name, name) == 0) {
+            return cmds_at(i);
         }
     }
     return NULL;
@@ -43,14 +25,14 @@ static bool main_unknown(const char *name, struct err *e)
 {
     int best = INT_MAX, nearest = 0;
     for (int i = 0; i < cmds_count(); i++) {
-        int distance = options_distance(name, main_cmds[i]->name);
+        int distance = options_distance(name, cmds_at(i)->name);
         if (distance < best) {
             best = distance;
             nearest = i;
         }
     }
     err_set(e, ERR_USAGE, "unknown command %.80s", name);
-    return options_near(best, name) ? err_hint(e, "did you mean %s?", main_cmds[nearest]->name)
+    return options_near(best, name) ? err_hint(e, "did you mean %s?", cmds_at(nearest)->name)
                                     : err_hint(e, "hdnas --help lists the commands");
 }
 

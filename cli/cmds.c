@@ -1,0 +1,20 @@
+#include "cli/cmds.h"
+
+/* In the order of `hdnas --help`: what one does first comes first. */
+static const struct cmd *const cmds[] = {
+    &cmd_data,
+    &cmd_score,
+    &cmd_eval,
+    &cmd_info,
+};
+
+int cmds_count(void)
+{
+    return (int)N_ELEMS(cmds);
+}
+
+const struct cmd *cmds_at(int i)
+{
+    ASSERT(i >= 0 && i < cmds_count());
+    return cmds[i];
+}
