@@ -3,9 +3,17 @@
 #include "cli/json.h"
 #include "cli/term.h"
 #include "cli/version.h"
-#include "core/cpu.h"
+#include "core/file.h"
+#include "core/gemm.h"
+#include "core/machine.h"
+#include "data/dataset.h"
+#include "nas/cost.h"
+#include "nas/score.h"
+#include "nas/search.h"
+#include "nas/space.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* One fact after another, as JSON or as aligned lines. */
@@ -50,6 +58,64 @@ static const char *info_command(int i)
     return cmds_at(i)->name;
 }
 
+static const char *info_space(int i)
+{
+    return space_at(i)->name;
+}
+
+static const char *info_score(int i)
+{
+    return score_at(i)->name;
+}
+
+static const char *info_cost(int i)
+{
+    return cost_kind_at(i)->name;
+}
+
+static const char *info_search(int i)
+{
+    return search_at(i)->name;
+}
+
+static const char *info_format(int i)
+{
+    return dataset_format(i)->name;
+}
+
+static void info_tables(const struct info *out, struct arena tmp)
+{
+    const struct {
+        const char *key;
+        const char *(*name)(int i);
+        int n;
+    } tables[] = {
+        {"spaces", info_space, space_count()},      {"scores", info_score, score_count()},
+        {"costs", info_cost, cost_kind_count()},    {"searches", info_search, search_count()},
+        {"data", info_format, dataset_n_formats()}, {"commands", info_command, cmds_count()},
+    };
+    for (size_t i = 0; i < N_ELEMS(tables); i++) {
+        info_list(out, tables[i].key, tables[i].key, tables[i].name, tables[i].n, tmp);
+    }
+}
+
+/* Where the built-in data and reference are; null where they were not installed. */
+static void info_share(const struct info *out, struct arena *keep)
+{
+    char *path = NULL;
+    struct err missing;
+    bool found = file_share_path(keep, "", &path, &missing);
+    if (found) {
+        path[strlen(path) - 1] = 0; /* the slash before the empty name */
+    }
+    if (out->json) {
+        json_text(out->json, "share", found ? path : NULL);
+    } else {
+        info_text(out, "share", "share",
+                  found ? path : "not found: no built-in data and reference (HDNAS_SHARE)");
+    }
+}
+
 static int info_tiers(const char *names[CPU_N_TIERS])
 {
     int n = 0;
@@ -61,8 +127,7 @@ static int info_tiers(const char *names[CPU_N_TIERS])
     return n;
 }
 
-static void info_machine(const struct info *out, enum cpu_tier tier, int n_threads,
-                         struct arena tmp)
+static void info_machine(const struct info *out, const struct machine *mc, struct arena tmp)
 {
     char model[128];
     cpu_model_name(model, sizeof model);
@@ -76,11 +141,11 @@ static void info_machine(const struct info *out, enum cpu_tier tier, int n_threa
             json_text(out->json, NULL, tiers[i]);
         }
         json_end(out->json);
-        json_text(out->json, "tier", cpu_tier_name(tier));
+        json_text(out->json, "tier", cpu_tier_name(mc->tier));
         json_bool(out->json, "avx512_bf16", cpu_has_avx512_bf16());
         json_bool(out->json, "amx_bf16", cpu_has_amx_bf16());
         json_int(out->json, "processors", cpu_count());
-        json_int(out->json, "threads", n_threads);
+        json_int(out->json, "threads", mc->n_threads);
         json_int(out->json, "memory_bytes", (int64_t)memory);
         return;
     }
@@ -89,11 +154,11 @@ static void info_machine(const struct info *out, enum cpu_tier tier, int n_threa
     for (int i = 0; i < n; i++) {
         text_printf(&line, "%s ", tiers[i]);
     }
-    text_printf(&line, "(in use: %s)%s%s", cpu_tier_name(tier),
+    text_printf(&line, "(in use: %s)%s%s", cpu_tier_name(mc->tier),
                 cpu_has_avx512_bf16() ? ", avx512-bf16" : "",
                 cpu_has_amx_bf16() ? ", amx-bf16" : "");
     info_text(out, NULL, "tiers", line.s);
-    printf("%-*s%d of %d\n", INFO_COLUMN, "threads", n_threads, cpu_count());
+    printf("%-*s%d of %d\n", INFO_COLUMN, "threads", mc->n_threads, cpu_count());
     printf("%-*s%.1f GiB\n", INFO_COLUMN, "memory", (double)memory / (1 << 30));
 }
 
@@ -103,11 +168,10 @@ static bool info_run(const struct options *o, struct arena *keep, struct err *e)
         return err_set(e, ERR_USAGE, "hdnas info takes no argument, but \"%.80s\" was given",
                        o->args[0]);
     }
-    enum cpu_tier tier;
-    if (!cpu_parse(options_text(o, "cpu"), &tier, e)) {
+    struct machine mc;
+    if (!machine_init(&mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e)) {
         return false;
     }
-    int n_threads = (int)options_int(o, "threads");
     struct json json;
     json_init(&json, keep);
     struct info out = {.json = o->json ? &json : NULL};
@@ -116,8 +180,10 @@ static bool info_run(const struct options *o, struct arena *keep, struct err *e)
     }
     info_text(&out, "version", "hdnas", version_text());
     info_text(&out, "compiler", "compiler", version_compiler());
-    info_machine(&out, tier, n_threads > 0 ? n_threads : cpu_count(), *keep);
-    info_list(&out, "commands", "commands", info_command, cmds_count(), *keep);
+    info_machine(&out, &mc, *keep);
+    info_text(&out, "blas", "BLAS", gemm_blas_name());
+    info_share(&out, keep);
+    info_tables(&out, *keep);
     if (o->json) {
         json_end(&json);
         json_print(&json, stdout);
