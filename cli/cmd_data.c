@@ -49,8 +49,8 @@ static bool data_list(const struct options *o, const char *const *args, struct a
     }
     table_print(&table, stdout);
     printf("\nhdnas data fetch gets:");
-    for (int i = 0; i < fetch_set_count(); i++) {
-        printf(" %s", fetch_set(i)->name);
+    for (int i = 0; i < fetch_sets_count(); i++) {
+        printf(" %s", fetch_sets_at(i)->name);
     }
     printf("\n");
     return true;
@@ -267,7 +267,7 @@ static bool data_fetch(const struct options *o, const char *const *args, struct 
                        struct err *e)
 {
     const struct fetch_set *set = NULL;
-    if (!fetch_set_find(&set, args[0], e)) {
+    if (!fetch_sets_find(&set, args[0], e)) {
         return false;
     }
     signals_install(); /* what has come so far is kept for the next try */

@@ -30,12 +30,12 @@ struct fetch_set {
         members[FETCH_MAX_FILES]; /* if any: files[0] is a .tar.gz that holds them */
 };
 
-/* The sets that can be fetched: i = 0 .. fetch_set_count()-1. */
-int fetch_set_count(void);
-const struct fetch_set *fetch_set(int i);
+/* The sets that can be fetched: i = 0 .. fetch_sets_count()-1. */
+int fetch_sets_count(void);
+const struct fetch_set *fetch_sets_at(int i);
 
 /* ERR_USAGE names the known ones. */
-MUST_USE bool fetch_set_find(const struct fetch_set **set, const char *name, struct err *e);
+MUST_USE bool fetch_sets_find(const struct fetch_set **set, const char *name, struct err *e);
 
 struct fetch_options {
     const char *dir;  /* where to; made if it is not there */

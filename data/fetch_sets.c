@@ -65,21 +65,21 @@ static const struct fetch_set fetch_sets[] = {
     },
 };
 
-int fetch_set_count(void)
+int fetch_sets_count(void)
 {
     return (int)N_ELEMS(fetch_sets);
 }
 
-const struct fetch_set *fetch_set(int i)
+const struct fetch_set *fetch_sets_at(int i)
 {
-    ASSERT(i >= 0 && i < fetch_set_count());
+    ASSERT(i >= 0 && i < fetch_sets_count());
     return &fetch_sets[i];
 }
 
-bool fetch_set_find(const struct fetch_set **set, const char *name, struct err *e)
+bool fetch_sets_find(const struct fetch_set **set, const char *name, struct err *e)
 {
     char names[100] = "";
-    for (int i = 0; i < fetch_set_count(); i++) {
+    for (int i = 0; i < fetch_sets_count(); i++) {
         if (strcmp(fetch_sets[i].name, name) == 0) {
             *set = &fetch_sets[i];
             return true;

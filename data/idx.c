@@ -73,10 +73,12 @@ static bool idx_inflate(struct idx_stream *s, unsigned char *out, size_t n, size
                 "%s: the gzip stream is cut off: it goes on after byte %lu, the last one", s->path,
                 s->z.total_in);
         }
+        if (code == Z_MEM_ERROR) {
+            return err_set(e, ERR_FAILED, "%s: out of memory for decompression", s->path);
+        }
         if (code != Z_OK) {
-            return err_set(e, code == Z_MEM_ERROR ? ERR_FAILED : ERR_INPUT,
-                           "%s: byte %lu: bad gzip stream: %s", s->path, s->z.total_in,
-                           s->z.msg ? s->z.msg : zError(code));
+            return err_set(e, ERR_INPUT, "%s: byte %lu: bad gzip stream: %s", s->path,
+                           s->z.total_in, s->z.msg ? s->z.msg : zError(code));
         }
     }
     return true;
