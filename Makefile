@@ -78,8 +78,13 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -ffp-contract=off -MMD -MP -c -o $@ $<
 
-# The version is compiled into one file only.
+# The version is compiled into one file only, anew whenever it has changed.
 $(BUILD)/cli/version.o: CFLAGS += -DHDNAS_VERSION='"$(VERSION)"'
+$(BUILD)/cli/version.o: $(BUILD)/version.txt
+$(BUILD)/version.txt: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+.PHONY: FORCE
 
 # tests/test_nn_x.c may know nn and core: the layer is the word after test_.
 test_layer = $(word 2,$(subst _, ,$(basename $(notdir $(1)))))
