@@ -1,0 +1,247 @@
+/*
+ * What a benchmark knows: true fronts and hypervolumes on a table made here, and the published
+ * figures of NAS-Bench-201 with HW-NAS-Bench's latencies where the tables are at hand, random
+ * search's yardstick included. Then the searches on the true accuracies: with 2,000 evaluations
+ * they must come closer than chance does.
+ */
+#define _GNU_SOURCE
+#include "core/file.h"
+#include "nas/search.h"
+#include "nas/truth.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char dir[256];
+    struct arena keep;
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    const char *tmp = getenv("TMPDIR");
+    struct err e;
+    snprintf(f.dir, sizeof f.dir, "%s/hdnas-truth-XXXXXX", tmp ? tmp : "/tmp");
+    *state = &f;
+    return mkdtemp(f.dir) && arena_init(&f.keep, (size_t)1 << 30, &e) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    char command[300];
+    arena_release(&f->keep);
+    snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
+    return system(command);
+}
+
+static const struct space *nb201(void)
+{
+    const struct space *s = NULL;
+    struct err e = {0};
+    assert_true(space_find(&s, "nb201", &e));
+    return s;
+}
+
+static void assert_close(double x, double expected, double tolerance)
+{
+    if (!(fabs(x - expected) <= tolerance)) {
+        fail_msg("%.9g, expected %.9g +- %g", x, expected, tolerance);
+    }
+}
+
+static struct cost cost_from(struct fixture *f, const char *device, const char *dir)
+{
+    struct cost c;
+    struct err e = {0};
+    struct cost_options o = {.space = nb201(), .device = device, .tables_dir = dir};
+    if (!cost_open(&c, &f->keep, &o, &e)) {
+        fail_msg("%s", e.text);
+    }
+    return c;
+}
+
+static void test_by_hand(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    /* Cost 0 .. 10, accuracy 50 .. 90; index 4 has no cost, 5 no accuracy, 6 is dominated, 7
+     * repeats 1. */
+    const char *text =
+        "index,acc,x_ms\n0,50,10\n1,70,12\n2,90,20\n3,80,15\n4,99,-1\n5,,11\n6,60,16\n7,70,12\n";
+    char *path = arena_printf(&f->keep, "%s/t.csv", f->dir);
+    assert_true(file_write(path, text, strlen(text), &e));
+    struct cost c = cost_from(f, arena_printf(&f->keep, "table:%s:x_ms", path), NULL);
+    struct truth t;
+    char *spec = arena_printf(&f->keep, "%s:acc", path);
+    assert_true(truth_open(&t, &f->keep, nb201(), spec, &e));
+    assert_true(truth_price(&t, &f->keep, &c, f->keep, &e));
+    assert_int_equal(t.n, 6);
+    assert_int_equal(t.n_front, 4);
+    static const int front[] = {0, 1, 3, 2};
+    struct arch archs[8];
+    for (int i = 0; i < 8; i++) {
+        assert_true(nb201()->from_index(&archs[i], i));
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_true(space_equal(&t.front[i].arch, &archs[front[i]]));
+    }
+    assert_true(t.cost_min == 10 && t.cost_max == 20 && t.error_min == 10 && t.error_max == 50);
+    /* Unit square: (0,1) (.2,.5) (.5,.25) (1,0): .8 x .5 + .5 x .25. */
+    assert_close(t.hypervolume, .525, 1e-15);
+    assert_close(truth_hypervolume(&t, archs, 8, f->keep), .525, 1e-15);
+    assert_close(truth_hypervolume(&t, archs + 3, 1, f->keep), .375, 1e-15);
+    assert_close(truth_hypervolume(&t, archs + 4, 2, f->keep), 0, 0);
+    assert_close(truth_hypervolume(&t, archs, 0, f->keep), 0, 0);
+    assert_true(truth_accuracy(&t, &archs[4]) == 99);
+    assert_true(isnan(truth_accuracy(&t, &archs[5])));
+    assert_close(truth_random(&t, 15625, 1, 1, f->keep), .525, 1e-15);
+    /* No column, nothing in common, a cost that is measured. */
+    assert_false(truth_open(&t, &f->keep, nb201(), path, &e));
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_true(truth_open(&t, &f->keep, nb201(), spec, &e));
+    struct cost_kind measured = *c.kind;
+    measured.parallel_safe = false;
+    c.kind = &measured;
+    assert_false(truth_price(&t, &f->keep, &c, f->keep, &e));
+    assert_int_equal(e.code, ERR_USAGE);
+    const char *none = "index,x_ms\n4000,1\n";
+    path = arena_printf(&f->keep, "%s/u.csv", f->dir);
+    assert_true(file_write(path, none, strlen(none), &e));
+    c = cost_from(f, arena_printf(&f->keep, "table:%s", path), NULL);
+    assert_false(truth_price(&t, &f->keep, &c, f->keep, &e));
+    assert_int_equal(e.code, ERR_INFEASIBLE);
+}
+
+static const char *tables_dir(struct fixture *f)
+{
+    const char *root = getenv("HDNAS_TEST_DATA");
+    const char *dir = arena_printf(&f->keep, "%s/nas", root ? root : "../shared/data");
+    if (access(arena_printf(&f->keep, "%s/nasbench201.csv", dir), R_OK) != 0) {
+        print_message("no tables in %s\n", dir);
+        skip();
+    }
+    return dir;
+}
+
+static void test_published_fronts(void **state)
+{
+    struct fixture *f = *state;
+    const char *dir = tables_dir(f);
+    static const struct {
+        const char *device;
+        double c10, c100;
+    } rows[] = {{"fpga", .9853, .9593},
+                {"eyeriss", .9892, .9719},
+                {"raspi4", .9650, .9491},
+                {"pixel3", .9625, .9473}};
+    for (int data = 0; data < 2; data++) {
+        struct truth t;
+        struct err e = {0};
+        const char *column = data == 0 ? "c10_test200" : "nats_c100_test200";
+        char *spec = arena_printf(&f->keep, "%s/nasbench201.csv:%s", dir, column);
+        assert_true(truth_open(&t, &f->keep, nb201(), spec, &e));
+        for (size_t i = 0; i < N_ELEMS(rows); i++) {
+            struct cost c = cost_from(f, rows[i].device, dir);
+            assert_true(truth_price(&t, &f->keep, &c, f->keep, &e));
+            assert_int_equal(t.n, 15625);
+            assert_close(t.hypervolume, data == 0 ? rows[i].c10 : rows[i].c100, .00005);
+            if (data == 0 && i == 0) {
+                /* Random search with the true accuracy, best of k, mean of 50 draws: .867 .930 .970
+                 * .984. Three deviations of the difference between that mean and one of 400 draws
+                 * (one draw: .047 .031 .021 .0025). */
+                assert_close(truth_random(&t, 20, 400, 1, f->keep), .867, .022);
+                assert_close(truth_random(&t, 100, 400, 1, f->keep), .930, .014);
+                assert_close(truth_random(&t, 500, 400, 1, f->keep), .970, .010);
+                assert_close(truth_random(&t, 2000, 400, 1, f->keep), .984, .0012);
+            }
+        }
+    }
+}
+
+/* Hypervolume of all that a search asked when it is told the truth. */
+static double searched(struct fixture *f, const struct search *search, const struct truth *t,
+                       const struct cost *c, const char *preset, int generations, uint64_t seed)
+{
+    enum { POPULATION = 20 };
+    struct arena keep = f->keep;
+    struct search_options o = {.population = POPULATION,
+                               .generations = generations,
+                               .seed = seed,
+                               .preset = preset,
+                               .crossover_rate = -1,
+                               .mutation_rate = -1,
+                               .sbx_eta = -1,
+                               .mutation_eta = -1};
+    void *state = arena_push_zero(&keep, 1, search->state_bytes(nb201(), &o));
+    struct arch *asked = arena_push(&keep, (size_t)generations * POPULATION, sizeof *asked);
+    struct verdict verdicts[POPULATION];
+    search->init(state, nb201(), &o, &keep);
+    int n_asked = 0;
+    for (int n; (n = search->ask(state, asked + n_asked, POPULATION)) > 0; n_asked += n) {
+        for (int i = 0; i < n; i++) {
+            const struct arch *a = &asked[n_asked + i];
+            verdicts[i] = (struct verdict){.status = VERDICT_OK, .score = truth_accuracy(t, a)};
+            if (!nb201()->connected(a)) {
+                verdicts[i] = (struct verdict){VERDICT_DISCONNECTED, -1e300, 1e300, 1, 0};
+            } else {
+                assert_true(cost_of(c, a, &verdicts[i].cost, keep));
+            }
+        }
+        search->tell(state, asked + n_asked, verdicts, n);
+    }
+    return truth_hypervolume(t, asked, n_asked, keep);
+}
+
+static void test_searches_told_the_truth(void **state)
+{
+    struct fixture *f = *state;
+    const char *dir = tables_dir(f);
+    struct err e = {0};
+    struct truth t;
+    struct cost c = cost_from(f, "fpga", dir);
+    assert_true(truth_open(&t, &f->keep, nb201(),
+                           arena_printf(&f->keep, "%s/nasbench201.csv:c10_test200", dir), &e));
+    assert_true(truth_price(&t, &f->keep, &c, f->keep, &e));
+    static const char *const presets[] = {"paper", "default"};
+    enum { N_SEEDS = 10 };
+    double at[2][4][2] = {{{0}}};
+    for (int long_run = 0; long_run < 2; long_run++) {
+        for (int i = 0; i < search_count(); i++) {
+            for (int p = 0; p < 2; p++) {
+                for (uint64_t seed = 1; seed <= N_SEEDS; seed++) {
+                    at[long_run][i][p] +=
+                        searched(f, search_at(i), &t, &c, presets[p], long_run ? 100 : 25, seed) /
+                        N_SEEDS;
+                }
+                print_message("%-9s %-8s %4d evaluations: %.4f of %.4f\n", search_at(i)->name,
+                              presets[p], long_run ? 2000 : 500, at[long_run][i][p], t.hypervolume);
+            }
+        }
+    }
+    enum { MO, NSGA, RANDOM };
+    for (int p = 0; p < 2; p++) {
+        for (int long_run = 0; long_run < 2; long_run++) {
+            assert_true(at[long_run][NSGA][p] > at[long_run][RANDOM][p]);
+        }
+        assert_true(at[1][MO][p] > .97);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_published_fronts),
+        cmocka_unit_test(test_searches_told_the_truth),
+    };
+    return cmocka_run_group_tests_name("nas_truth", tests, setup, teardown);
+}
