@@ -10,6 +10,7 @@
 static const struct conv_room *const conv_rooms[CONV_N_ALGOS] = {
     [CONV_REF] = &conv_ref,
     [CONV_DIRECT] = &conv_direct,
+    [CONV_WINOGRAD] = &conv_winograd,
 };
 
 static const char *const conv_names[CONV_N_ALGOS] = {
@@ -63,9 +64,10 @@ bool conv_can(const struct machine *mc, const struct conv_shape *s, enum conv_di
 
 enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir)
 {
-    (void)mc;
-    (void)s;
-    (void)dir;
+    if (conv_can(mc, s, dir, CONV_WINOGRAD) && s->c >= 12 && s->k >= 12 && s->oh >= 4 &&
+        s->ow >= 4) {
+        return CONV_WINOGRAD;
+    }
     return CONV_DIRECT;
 }
 

@@ -29,7 +29,7 @@ struct conv_room {
     void (*run)(const struct conv_job *j);
 };
 
-extern const struct conv_room conv_ref, conv_direct;
+extern const struct conv_room conv_ref, conv_direct, conv_winograd;
 
 /* conv_wgrad.c: backward weights of conv_direct. */
 size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s);

@@ -70,6 +70,17 @@ struct kernel_gemm {
     const struct kernel_post *post;
 };
 
+/* One tile of Winograd's F(4x4, 3x3) on its way out: y[4 x 4 pixels, n] = post(A^T m A). */
+struct kernel_wino_out {
+    const float *m;         /* [36] of n floats, m_step apart */
+    ptrdiff_t m_step;
+    float *y;               /* first pixel; the next is y_pixel floats on, the next row y_row */
+    ptrdiff_t y_pixel, y_row;
+    int n_rows, n_cols;     /* pixels that exist: 1..4 */
+    int n;                  /* channels */
+    const struct kernel_post *post; /* NULL: none; add and mask laid out as y */
+};
+
 /* The table: one function pointer a kernel. */
 struct kernels {
     const char *isa;

@@ -4,7 +4,7 @@
  * row. Tiles of every height up to SIMD_ROWS_KB are compiled, so that any number of rows is cut
  * into nearly equal tiles and no tile is ever half empty.
  */
-#include "core/kernels/declare.h"
+#include "core/kernels/post_body.h"
 
 #include <stdint.h>
 
@@ -19,52 +19,18 @@ struct gemm_at {
     v_mask last;        /* lanes of the last vector */
 };
 
-SIMD_INLINE v_f32 gemm_act(v_f32 v, enum kernel_act act)
-{
-    if (act == KERNEL_RELU) {
-        return v_at_least(v, v_zero());
-    }
-    if (act == KERNEL_RELU6) {
-        return v_at_most(v_at_least(v, v_zero()), v_set1(6));
-    }
-    if (act == KERNEL_HSWISH) {
-        v_f32 t = v_at_most(v_at_least(v_add(v, v_set1(3)), v_zero()), v_set1(6));
-        return v_mul(v_mul(v, t), v_set1(1.0f / 6));
-    }
-    return v;
-}
-
 /* Finish sums[n_rows, n_vec * VL] into y. Apart from the tiles: one copy of this code, and the way
  * through L1 costs less than a fiftieth of a tile. */
 static __attribute__((noinline)) void gemm_finish(const struct kernel_gemm *g,
                                                   const struct gemm_at *at, const float *sums,
                                                   int n_rows, int n_vec)
 {
-    const struct kernel_post *post = g->post;
     for (int k = 0; k < n_vec; k++) {
         v_mask m = k == n_vec - 1 ? at->last : v_first(VL);
         int col = at->col + k * VL;
-        v_f32 scale = post->scale ? v_load_part(post->scale + col, m) : v_set1(1);
-        v_f32 shift = post->shift ? v_load_part(post->shift + col, m) : v_zero();
         for (int r = 0; r < n_rows; r++) {
             ptrdiff_t o = at->y_offset + r * g->y_row + k * VL;
-            v_f32 v = v_load(sums + (r * n_vec + k) * VL);
-            if (post->scale) {
-                v = v_mul(v, scale);
-            }
-            if (post->shift) {
-                v = v_add(v, shift);
-            }
-            if (post->add) {
-                v = v_add(v, v_load_part(post->add + o, m));
-            }
-            v = gemm_act(v, post->act);
-            if (post->mask) {
-                v = v_drop_le(v, v_load_part(post->mask + o, m), v_zero());
-            }
-            if (post->into) {
-                v = v_add(v_load_part(g->y + o, m), v);
-            }
+            v_f32 v = post_value(g->post, v_load(sums + (r * n_vec + k) * VL), g->y, o, col, m);
             v_store_part(g->y + o, m, v);
         }
     }

@@ -1,0 +1,229 @@
+/*
+ * conv_winograd.c: 3x3 convolutions of stride 1, forward and backward data, by Winograd's F(4x4,
+ * 3x3) [Lavin2016]: 36 products a tile of 4x4 outputs where the definition needs 144.
+ *
+ *   y = A^T [ (G g G^T) . (B^T d B) ] A        d: 6x6 inputs of a tile, g: the 3x3 weights
+ *
+ * A group of tiles goes through all three stages while it is in L2: input transform to
+ * v[36][tile][c], 36 products v[e] u[e] to m[36][tile][k], output transform with the post fused.
+ * Tiles are counted over the whole batch, so small images fill the groups too. Tiles at the border
+ * read zeros outside the image and write only what exists.
+ *
+ * Backward data is the same convolution of dy, with weights turned by half and transposed.
+ *
+ * Error: a tile mixes its 6x6 inputs, so the bound is on the largest sum of a neighbourhood:
+ * |error| <= CONV_WINOGRAD_FACTOR u max(sum|a||b|), u = 2^-24. On uniform random data a third of
+ * it is seen (46 u, 2.7e-6); tests/test_core_numerics.c holds the bound.
+ */
+#include "core/conv_room.h"
+#include "core/kernel.h"
+#include "core/threads.h"
+
+#include <string.h>
+
+/* Floats of v and m of a group of tiles: half of a 1 MiB L2, the weights stream through the rest.
+ * At most 28 tiles: the tallest product tile there is. */
+enum { WINO_GROUP_FLOATS = 131072, WINO_MAX_TILES = 28, WINO_E = 36 };
+/* Steps between the 36 planes are odd multiples of a cache line, so that one tile's stores do not
+ * fall into one set of the cache. */
+enum { WINO_LINE = 16 };
+/* Weights transformed by one item. */
+enum { WINO_WEIGHTS_CHUNK = 4096 };
+
+struct wino_job {
+    const struct conv_job *j;
+    const float *src;
+    int src_h, src_w, c; /* source image; c is what is summed over */
+    int dst_h, dst_w, k;
+    int pad;
+    int tiles_x, tiles_image, n_tiles, group; /* tiles in a row, in an image, in all, in a group */
+    size_t v_step, m_step, u_step;            /* floats between planes */
+    const float *w9; /* [9, c, k], first tap at w9, the next at w9 + w9_step */
+    ptrdiff_t w9_step;
+    float *u;       /* [36][u_step] */
+    float *zeros;   /* [6, c] */
+    float *scratch; /* [n_threads][36 (v_step + m_step)] */
+};
+
+static size_t wino_step(size_t floats)
+{
+    return DIV_UP(floats, (size_t)WINO_LINE) / 2 * 2 * WINO_LINE + WINO_LINE;
+}
+
+static struct wino_job wino_plan(const struct machine *mc, const struct conv_shape *s,
+                                 enum conv_dir dir)
+{
+    bool back = dir == CONV_BWD_DATA;
+    struct wino_job w = {.src_h = back ? s->oh : s->h,
+                         .src_w = back ? s->ow : s->w,
+                         .c = back ? s->k : s->c,
+                         .dst_h = back ? s->h : s->oh,
+                         .dst_w = back ? s->w : s->ow,
+                         .k = back ? s->c : s->k,
+                         .pad = back ? 2 - s->pad : s->pad};
+    w.tiles_x = DIV_UP(w.dst_w, 4);
+    w.tiles_image = w.tiles_x * DIV_UP(w.dst_h, 4);
+    w.n_tiles = w.tiles_image * s->n;
+    int fit = WINO_GROUP_FLOATS / (WINO_E * (w.c + w.k));
+    int share = DIV_UP(w.n_tiles, mc->n_threads);
+    w.group = MAX(1, MIN(MIN(fit, (int)WINO_MAX_TILES), share));
+    w.v_step = wino_step((size_t)w.group * (size_t)w.c);
+    w.m_step = wino_step((size_t)w.group * (size_t)w.k);
+    w.u_step = wino_step((size_t)w.c * (size_t)w.k);
+    return w;
+}
+
+static size_t wino_thread_floats(const struct wino_job *w)
+{
+    return WINO_E * (w->v_step + w->m_step);
+}
+
+/* Transpose one tap: [c, k] to [k, c]. */
+static void wino_transpose_tap(void *ctx, int tap, int i_thread)
+{
+    const struct wino_job *w = ctx;
+    (void)i_thread;
+    size_t plane = (size_t)w->c * (size_t)w->k;
+    const float *from = w->j->w + (size_t)tap * plane; /* [k of the job, c of the job] */
+    float *to = (float *)w->w9 + (ptrdiff_t)(8 - tap) * w->w9_step;
+    for (int k = 0; k < w->k; k++) {
+        for (int c = 0; c < w->c; c++) {
+            to[(size_t)c * (size_t)w->k + (size_t)k] = from[(size_t)k * (size_t)w->c + (size_t)c];
+        }
+    }
+}
+
+static void wino_weights_item(void *ctx, int item, int i_thread)
+{
+    const struct wino_job *w = ctx;
+    (void)i_thread;
+    size_t at = (size_t)item * WINO_WEIGHTS_CHUNK;
+    size_t n = MIN((size_t)WINO_WEIGHTS_CHUNK, (size_t)w->c * (size_t)w->k - at);
+    w->j->mc->k->wino_weights_f32(w->u + at, (ptrdiff_t)w->u_step, w->w9 + at, w->w9_step, n);
+}
+
+/* Where a tile lies. */
+struct wino_tile {
+    int image, y, x; /* first output */
+};
+
+static struct wino_tile wino_tile(const struct wino_job *w, int tile)
+{
+    int in_image = tile % w->tiles_image;
+    return (struct wino_tile){tile / w->tiles_image, in_image / w->tiles_x * 4,
+                              in_image % w->tiles_x * 4};
+}
+
+static void wino_input(const struct wino_job *w, float *v, int tile)
+{
+    struct wino_tile t = wino_tile(w, tile);
+    int y0 = t.y - w->pad, x0 = t.x - w->pad;
+    const float *image =
+        w->src + (size_t)t.image * (size_t)w->src_h * (size_t)w->src_w * (size_t)w->c;
+    const float *rows[6];
+    for (int r = 0; r < 6; r++) {
+        bool inside = y0 + r >= 0 && y0 + r < w->src_h;
+        rows[r] = inside ? image + ((ptrdiff_t)(y0 + r) * w->src_w + x0) * w->c : w->zeros;
+    }
+    w->j->mc->k->wino_input_f32(v, (ptrdiff_t)w->v_step, rows, MAX(0, -x0), MIN(6, w->src_w - x0),
+                                w->c, w->j->relu_in);
+}
+
+static void wino_output(const struct wino_job *w, const float *m, int tile)
+{
+    static const enum kernel_act acts[] = {[CONV_ACT_NONE] = KERNEL_NO_ACT,
+                                           [CONV_ACT_RELU] = KERNEL_RELU,
+                                           [CONV_ACT_RELU6] = KERNEL_RELU6,
+                                           [CONV_ACT_HSWISH] = KERNEL_HSWISH};
+    struct wino_tile t = wino_tile(w, tile);
+    size_t at =
+        (((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * (size_t)w->dst_w + (size_t)t.x) *
+        (size_t)w->k;
+    const struct conv_post *p = w->j->post;
+    struct kernel_post post = {.act = p ? acts[p->act] : KERNEL_NO_ACT,
+                               .scale = p ? p->scale : NULL,
+                               .shift = p ? p->shift : NULL,
+                               .add = p && p->add ? p->add + at : NULL,
+                               .mask = w->j->mask ? w->j->mask + at : NULL,
+                               .into = w->j->add};
+    struct kernel_wino_out o = {.m = m,
+                                .m_step = (ptrdiff_t)w->m_step,
+                                .y = w->j->out + at,
+                                .y_pixel = w->k,
+                                .y_row = (ptrdiff_t)w->dst_w * w->k,
+                                .n_rows = MIN(4, w->dst_h - t.y),
+                                .n_cols = MIN(4, w->dst_w - t.x),
+                                .n = w->k,
+                                .post = p || w->j->mask || w->j->add ? &post : NULL};
+    w->j->mc->k->wino_output_f32(&o);
+}
+
+static void wino_group(void *ctx, int item, int i_thread)
+{
+    const struct wino_job *w = ctx;
+    int first = item * w->group, n = MIN(w->group, w->n_tiles - first);
+    float *v = w->scratch + (size_t)i_thread * wino_thread_floats(w);
+    float *m = v + WINO_E * w->v_step;
+    for (int t = 0; t < n; t++) {
+        wino_input(w, v + (size_t)t * (size_t)w->c, first + t);
+    }
+    struct kernel_tap tap = {.n = w->c};
+    for (size_t e = 0; e < WINO_E; e++) {
+        struct kernel_gemm g = {.x = v + e * w->v_step,
+                                .w = w->u + e * w->u_step,
+                                .y = m + e * w->m_step,
+                                .taps = &tap,
+                                .n_taps = 1,
+                                .x_row = w->c,
+                                .x_inner = 1,
+                                .w_inner = w->k,
+                                .y_row = w->k,
+                                .n_rows = (size_t)n,
+                                .n_cols = w->k};
+        w->j->mc->k->gemm_taps_f32(&g);
+    }
+    for (int t = 0; t < n; t++) {
+        wino_output(w, m + (size_t)t * (size_t)w->k, first + t);
+    }
+}
+
+static bool wino_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir)
+{
+    (void)mc;
+    return dir != CONV_BWD_WEIGHTS && s->kh == 3 && s->kw == 3 && s->stride == 1 && s->pad <= 2 &&
+           s->groups == 1;
+}
+
+static size_t wino_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
+                                 enum conv_dir dir)
+{
+    struct wino_job w = wino_plan(mc, s, dir);
+    size_t plane = (size_t)w.c * (size_t)w.k * sizeof(float);
+    return arena_round(WINO_E * w.u_step * sizeof(float)) +
+           arena_round(6 * (size_t)w.c * sizeof(float)) +
+           arena_round((size_t)mc->n_threads * wino_thread_floats(&w) * sizeof(float)) +
+           (dir == CONV_BWD_DATA ? arena_round(9 * plane) : 0);
+}
+
+static void wino_run(const struct conv_job *j)
+{
+    struct arena tmp = j->tmp;
+    struct wino_job w = wino_plan(j->mc, j->s, j->dir);
+    size_t plane = (size_t)w.c * (size_t)w.k;
+    w.j = j;
+    w.src = j->dir == CONV_BWD_DATA ? j->dy : j->x;
+    w.w9 = j->w;
+    w.w9_step = (ptrdiff_t)plane;
+    w.u = arena_push(&tmp, WINO_E * w.u_step, sizeof(float));
+    w.zeros = arena_push_zero(&tmp, 6 * (size_t)w.c, sizeof(float));
+    w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * wino_thread_floats(&w), sizeof(float));
+    if (j->dir == CONV_BWD_DATA) {
+        w.w9 = arena_push(&tmp, 9 * plane, sizeof(float));
+        threads_for(j->mc, 9, wino_transpose_tap, &w);
+    }
+    threads_for(j->mc, (int)DIV_UP(plane, (size_t)WINO_WEIGHTS_CHUNK), wino_weights_item, &w);
+    threads_for(j->mc, DIV_UP(w.n_tiles, w.group), wino_group, &w);
+}
+
+const struct conv_room conv_winograd = {
+    .name = "winograd", .can = wino_can, .scratch_bytes = wino_scratch_bytes, .run = wino_run};

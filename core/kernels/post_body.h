@@ -1,0 +1,45 @@
+/* post_body.h: what becomes of a register of sums before it is stored (struct kernel_post). */
+#ifndef CORE_KERNELS_POST_BODY_H
+#define CORE_KERNELS_POST_BODY_H
+
+#include "core/kernels/declare.h"
+
+SIMD_INLINE v_f32 post_act(v_f32 v, enum kernel_act act)
+{
+    if (act == KERNEL_RELU) {
+        return v_at_least(v, v_zero());
+    }
+    if (act == KERNEL_RELU6) {
+        return v_at_most(v_at_least(v, v_zero()), v_set1(6));
+    }
+    if (act == KERNEL_HSWISH) {
+        v_f32 t = v_at_most(v_at_least(v_add(v, v_set1(3)), v_zero()), v_set1(6));
+        return v_mul(v_mul(v, t), v_set1(1.0f / 6));
+    }
+    return v;
+}
+
+/* v, bound for y[at] in column col, becomes what post says. */
+SIMD_INLINE v_f32 post_value(const struct kernel_post *post, v_f32 v, const float *y, ptrdiff_t at,
+                             int col, v_mask m)
+{
+    if (post->scale) {
+        v = v_mul(v, v_load_part(post->scale + col, m));
+    }
+    if (post->shift) {
+        v = v_add(v, v_load_part(post->shift + col, m));
+    }
+    if (post->add) {
+        v = v_add(v, v_load_part(post->add + at, m));
+    }
+    v = post_act(v, post->act);
+    if (post->mask) {
+        v = v_drop_le(v, v_load_part(post->mask + at, m), v_zero());
+    }
+    if (post->into) {
+        v = v_add(v_load_part(y + at, m), v);
+    }
+    return v;
+}
+
+#endif
