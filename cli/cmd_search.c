@@ -198,6 +198,17 @@ static bool session_open(struct session *s, const struct options *o, struct aren
     return true;
 }
 
+static bool session_price_truth(struct session *s, struct err *e)
+{
+    struct arena tmp; /* not a copy of keep: both are pushed to */
+    if (!arena_init(&tmp, (size_t)1 << 30, e)) {
+        return false;
+    }
+    bool ok = truth_price(&s->truth, s->keep, &s->cost, tmp, e);
+    arena_release(&tmp);
+    return ok;
+}
+
 /* The true front, for the page: index,cost,accuracy. */
 static bool session_write_truth(struct session *s, struct err *e)
 {
@@ -288,7 +299,7 @@ static bool session_close(struct session *s, const struct run_result *result, st
 {
     double true_hypervolume = NAN;
     if (s->has_truth && s->cost.kind->parallel_safe) {
-        if (!truth_price(&s->truth, s->keep, &s->cost, *s->keep, e) || !session_write_truth(s, e)) {
+        if (!session_price_truth(s, e) || !session_write_truth(s, e)) {
             return false;
         }
         true_hypervolume = session_true_hypervolume(s, result);

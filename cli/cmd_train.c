@@ -313,7 +313,14 @@ static bool train_cmd_run(const struct options *o, struct arena *keep, struct er
         fprintf(stderr, "%s on %s (%zu training, %zu test images): %s, %d threads, %s\n", t.info.spec.arch,
                 t.train_ds.name, t.train_ds.n, t.test_ds.n, t.dir, t.mc.n_threads, cpu_tier_name(t.mc.tier));
     }
-    bool ok = train_run(&job, *keep, e);
+    /* The callbacks below push into the command's arena while training runs: it has memory of its own. */
+    size_t bytes = train_plan_bytes(&job);
+    if (bytes > keep->cap - keep->used) {
+        return err_set(e, ERR_FAILED, "training needs %zu MiB of memory, %zu are left", bytes >> 20,
+                       (keep->cap - keep->used) >> 20);
+    }
+    struct arena tmp = arena_carve(keep, bytes);
+    bool ok = train_run(&job, tmp, e);
     progress_close(&t.progress);
     file_log_close(&t.log);
     if (t.err.code != ERR_NONE) {

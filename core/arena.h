@@ -1,7 +1,8 @@
 /*
  * arena.h: memory asked for once. An arena is one reserved range of address space that only grows; pages cost
  * nothing until they are touched. What is pushed is never freed alone: pass an arena by value for scratch that is
- * forgotten on return, or remember `used` and set it back.
+ * forgotten on return, or remember `used` and set it back. A function that takes both `keep` and `tmp` pushes to both:
+ * never give it a copy of keep as tmp.
  */
 #ifndef CORE_ARENA_H
 #define CORE_ARENA_H
