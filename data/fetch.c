@@ -124,6 +124,7 @@ static void fetch_set_up(CURL *curl, struct fetch_job *job, const char *url, cha
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)fetch_max_bytes);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "hdnas");
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, MIN(timeout_s, 30L));
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L); /* bytes a second, over the time below */

@@ -1,8 +1,8 @@
 /*
  * synthetic.c: images that can be learned and need no file: gratings whose direction and width tell
- * the class, at a random place, in a random colour, under noise. Position and colour say nothing,
- * so a linear classifier fails and a convolution succeeds. Integers only: the same bits on every
- * machine.
+ * the class, at a random place, in a random colour, under noise. Place and colour say nothing, so a
+ * linear classifier is right half of the time and a convolution always. Integers only: the same
+ * bits on every machine.
  */
 #include <errno.h>
 #include <stdlib.h>
