@@ -247,7 +247,7 @@ static void session_print_table(struct session *s, const struct run_result *resu
         s->config.space->code(&m->arch, code);
         table_printf(&t, "%" PRId64, m->index);
         table_add(&t, arena_strdup(s->keep, code));
-        table_printf(&t, "%.4f", m->score);
+        table_printf(&t, "%.6g", m->score);
         table_printf(&t, "%.4g", m->cost);
         table_printf(&t, "%.1f", (double)m->params / 1e3);
         table_printf(&t, "%.2f", (double)m->macs / 1e6);

@@ -23,7 +23,7 @@ static const struct option_spec train_options[] = {
     {"epochs", OPTION_INT, "N", "15", "passes over the training images", 1, 100000},
     {"batch-size", OPTION_INT, "N", "128", "images a step", 1, 65536},
     {"optimizer", OPTION_TEXT, "NAME", "sgd", "sgd or adam", 0, 0},
-    {"lr", OPTION_REAL, "X", NULL, "highest learning rate (sgd 0.4 with one-cycle, else 0.1; adam 0.001)", 0, 1000},
+    {"lr", OPTION_REAL, "X", NULL, "highest learning rate (sgd 0.2 with one-cycle, else 0.1; adam 0.001)", 0, 1000},
     {"schedule", OPTION_TEXT, "NAME", "one-cycle", "one-cycle, cosine, step (x 0.1 at 1/2 and 3/4) or constant", 0, 0},
     {"warmup", OPTION_REAL, "X", NULL, "share of the run spent rising (one-cycle 0.3, else 0)", 0, 1},
     {"momentum", OPTION_REAL, "X", "0.9", "sgd", 0, 1},
@@ -136,7 +136,7 @@ static bool trainer_schedule(struct trainer *t, struct err *e)
             continue;
         }
         bool cycle = kinds[i] == SCHEDULE_ONE_CYCLE;
-        double lr = adam ? 1e-3 : cycle ? 0.4 : 0.1;
+        double lr = adam ? 1e-3 : cycle ? 0.2 : 0.1;
         t->config.schedule = (struct schedule){
             .kind = kinds[i],
             .lr_max = options_given(o, "lr") ? options_real(o, "lr") : lr,
