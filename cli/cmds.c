@@ -2,9 +2,15 @@
 
 /* In the order of `hdnas --help`: what one does first comes first. */
 static const struct cmd *const cmds[] = {
-    &cmd_data,
+    &cmd_search,
     &cmd_score,
+    &cmd_train,
     &cmd_eval,
+    &cmd_cost,
+    &cmd_arch,
+    &cmd_data,
+    &cmd_report,
+    &cmd_bench,
     &cmd_info,
 };
 

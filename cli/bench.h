@@ -1,0 +1,62 @@
+/*
+ * bench.h: the contract of a kind of benchmark problem: from a string like
+ * conv:n32h32w32c16k16r3s1p1g1 to cases that can be held to the reference and then timed. Rooms
+ * cli/bench_*.c; the table is in cli/cmd_bench.c.
+ */
+#ifndef CLI_BENCH_H
+#define CLI_BENCH_H
+
+#include "core/arena.h"
+#include "core/machine.h"
+
+enum { BENCH_MAX_CASES = 32, BENCH_PROBLEM_LEN = 320 };
+
+struct bench_kind;
+
+/* One row of output: a problem in one direction by one algorithm. */
+struct bench_case {
+    const struct bench_kind *kind;
+    const char *problem;   /* complete: what was left out is filled in */
+    const char *direction; /* "fwd", "train" ...; "" where there is only one */
+    const char *algo;
+    double flops; /* of one run: two per multiply-add, counted as the direct method needs them */
+    const struct machine *mc;
+    void *state;    /* the room's own, in the arena */
+    int variant[2]; /* the room's own */
+};
+
+/* What is asked of all problems; NULL or "auto" and "all" as the help of hdnas bench says. */
+struct bench_request {
+    const struct machine *mc;
+    const char *dir, *algo;
+};
+
+struct bench_kind {
+    const char *name; /* the word before the colon */
+    const char *form, *help;
+    /* Cases for a problem (text behind the colon), buffers filled; *n = 0 where the request fits
+     * none of them. */
+    bool (*open)(struct bench_case cases[BENCH_MAX_CASES], int *n, struct arena *keep,
+                 const char *text, const struct bench_request *request, struct err *e);
+    /* The result against the reference; ERR_FAILED says how far off it is. */
+    bool (*check)(const struct bench_case *c, struct arena tmp, struct err *e);
+    void (*run)(const struct bench_case *c, struct arena tmp);
+};
+
+extern const struct bench_kind bench_conv, bench_gemm, bench_net;
+
+/* Read "n32h16..." : values[i] becomes the number behind letters[i], 1 to 2^20; those not named
+ * keep what they hold. ERR_USAGE names what cannot be read, and letters whose value is still
+ * negative. */
+MUST_USE bool bench_numbers(const char *text, const char *letters, int *values, const char *form,
+                            struct err *e);
+
+/* n numbers from -1, 0, 1: sums of fewer than 2^24 products of them are exact in float in any
+ * order. NULL: e is set. */
+float *bench_data(struct arena *keep, size_t n, uint64_t index, struct err *e);
+
+/* Largest |a - b| over n, as ERR_FAILED where it is beyond the tolerance or not a number. */
+MUST_USE bool bench_compare(const float *a, const float *b, size_t n, double tolerance,
+                            struct err *e);
+
+#endif

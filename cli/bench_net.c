@@ -1,0 +1,145 @@
+/* bench_net.c: whole networks: an inference, or a training step (forward, loss, backward, SGD). */
+#define _GNU_SOURCE
+#include "cli/bench.h"
+#include "nn/loss.h"
+#include "nn/model.h"
+#include "nn/optim.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Images are 32 x 32 in three channels and ten classes, as in CIFAR-10. */
+enum { BENCH_NET_SIDE = 32, BENCH_NET_CLASSES = 10, BENCH_NET_CHECKED = 2 };
+
+struct bench_net {
+    struct graph *graph;
+    struct net *net;
+    struct optim *optim;
+    int n;
+    bool train;
+    float *x;
+    int32_t *labels;
+};
+
+/* "ARCH:n32:train": from the end, as an architecture may hold colons. */
+static bool bench_net_parse(struct bench_net *b, char arch[256], const char *text, struct err *e)
+{
+    const char *mode = strrchr(text, ':');
+    const char *count = mode ? memrchr(text, ':', (size_t)(mode - text)) : NULL;
+    bool known = mode && (strcmp(mode, ":train") == 0 || strcmp(mode, ":infer") == 0);
+    if (!known || !count || count - text >= 256) {
+        err_set(e, ERR_USAGE, "problem net:%.200s cannot be read", text);
+        return err_hint(e, "expected %s or :infer", bench_net.form);
+    }
+    char number[32];
+    snprintf(number, sizeof number, "%.*s", (int)MIN(mode - count - 1, 31), count + 1);
+    snprintf(arch, 256, "%.*s", (int)(count - text), text);
+    b->train = strcmp(mode, ":train") == 0;
+    b->n = -1;
+    return bench_numbers(number, "n", &b->n, bench_net.form, e);
+}
+
+static bool bench_net_build(struct bench_net *b, struct arena *keep, const struct machine *mc,
+                            struct err *e)
+{
+    enum net_mode mode = b->train ? NET_TRAIN : NET_EVAL;
+    const struct optim_config config = {.kind = OPTIM_SGD, .momentum = 0.9F, .decay = 5e-4F};
+    if (net_plan_bytes(mc, b->graph, b->n, mode) + optim_plan_bytes(b->graph, &config) >
+        keep->cap - keep->used) {
+        return err_set(e, ERR_FAILED, "a net of %d images does not fit the memory", b->n);
+    }
+    if (!net_new(&b->net, keep, mc, b->graph, b->n, mode, e)) {
+        return false;
+    }
+    net_init_params(b->net, NET_INIT_KAIMING, 1);
+    if (b->train) {
+        b->optim = optim_new(keep, b->net, &config);
+    }
+    return true;
+}
+
+static bool bench_net_open(struct bench_case cases[BENCH_MAX_CASES], int *n, struct arena *keep,
+                           const char *text, const struct bench_request *request, struct err *e)
+{
+    struct bench_net *b = arena_push_zero(keep, 1, sizeof *b);
+    struct model_spec spec = {.input = {BENCH_NET_SIDE, BENCH_NET_SIDE, 3},
+                              .n_classes = BENCH_NET_CLASSES};
+    *n = 0;
+    if (!bench_net_parse(b, spec.arch, text, e) || !model_build(&b->graph, keep, &spec, e) ||
+        !bench_net_build(b, keep, request->mc, e)) {
+        return false;
+    }
+    b->x = bench_data(keep, (size_t)b->n * shape_count(spec.input), 0, e);
+    b->labels = b->x ? arena_try(keep, (size_t)b->n, sizeof *b->labels, e) : NULL;
+    if (!b->labels) {
+        return false;
+    }
+    for (int i = 0; i < b->n; i++) {
+        b->labels[i] = i % BENCH_NET_CLASSES;
+    }
+    /* Backward takes twice the multiply-adds of forward: once for the data, once for the weights.
+     */
+    double flops = 2.0 * (double)graph_macs(b->graph) * b->n * (b->train ? 3 : 1);
+    const char *direction = b->train ? "train" : "infer";
+    if ((strcmp(request->dir, "all") == 0 || strcmp(request->dir, direction) == 0) &&
+        (strcmp(request->algo, "auto") == 0 || strcmp(request->algo, "all") == 0)) {
+        cases[(*n)++] = (struct bench_case){.kind = &bench_net,
+                                            .problem = arena_printf(keep, "net:%s", text),
+                                            .direction = direction,
+                                            .algo = "auto",
+                                            .flops = flops,
+                                            .mc = request->mc,
+                                            .state = b};
+    }
+    return true;
+}
+
+static void bench_net_run(const struct bench_case *c, struct arena tmp)
+{
+    const struct bench_net *b = c->state;
+    (void)tmp;
+    const float *logits = net_forward(b->net, c->mc, b->x, b->n, b->train);
+    if (b->train) {
+        loss_cross_entropy(logits, b->labels, b->n, BENCH_NET_CLASSES, 0, 1,
+                           net_output_seed(b->net), NULL);
+        net_backward(b->net, c->mc);
+        optim_step(b->optim, b->net, c->mc, 1e-4F);
+    }
+}
+
+/* The same start by the plain C kernels, on a few images. Rounding grows from layer to layer; a
+ * thousandth of the largest logit is far above it (1e-5 is usual) and far below what a wrong kernel
+ * does. */
+static bool bench_net_check(const struct bench_case *c, struct arena tmp, struct err *e)
+{
+    const struct bench_net *b = c->state;
+    struct machine ref;
+    struct bench_net few = *b;
+    few.n = MIN(b->n, BENCH_NET_CHECKED);
+    float expected[BENCH_NET_CHECKED * BENCH_NET_CLASSES];
+    size_t n = (size_t)few.n * BENCH_NET_CLASSES;
+    if (!machine_init(&ref, "ref", c->mc->n_threads, e) || !bench_net_build(&few, &tmp, &ref, e)) {
+        return false;
+    }
+    memcpy(expected, net_forward(few.net, &ref, few.x, few.n, few.train), n * sizeof *expected);
+    if (!bench_net_build(&few, &tmp, c->mc, e)) {
+        return false;
+    }
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = fmax(largest, fabs((double)expected[i]));
+    }
+    return bench_compare(net_forward(few.net, c->mc, few.x, few.n, few.train), expected, n,
+                         1e-3 * largest, e);
+}
+
+const struct bench_kind bench_net = {
+    .name = "net",
+    .form = "net:ARCH:n32:train",
+    .help = "a whole network at 32 x 32 x 3: one inference (infer) or one training step (train) of "
+            "n images",
+    .open = bench_net_open,
+    .check = bench_net_check,
+    .run = bench_net_run,
+};
