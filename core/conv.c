@@ -11,6 +11,7 @@ static const struct conv_room *const conv_rooms[CONV_N_ALGOS] = {
     [CONV_REF] = &conv_ref,
     [CONV_DIRECT] = &conv_direct,
     [CONV_WINOGRAD] = &conv_winograd,
+    [CONV_DEPTHWISE] = &conv_depthwise,
 };
 
 static const char *const conv_names[CONV_N_ALGOS] = {
@@ -68,7 +69,7 @@ enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s,
         s->ow >= 4) {
         return CONV_WINOGRAD;
     }
-    return CONV_DIRECT;
+    return conv_can(mc, s, dir, CONV_DEPTHWISE) ? CONV_DEPTHWISE : CONV_DIRECT;
 }
 
 const char *conv_algo_name(enum conv_algo algo)

@@ -38,6 +38,7 @@ struct direct_job {
     int dst_h, dst_w, dst_c;
     bool back;               /* backward data */
     bool flat;               /* 1x1: pixels in place */
+    bool depthwise;          /* every channel by itself, by depthwise_row_f32 */
     bool in_place;           /* rows are read where they are */
     int left, right;         /* halo columns of a copied row */
     int n_slots;             /* rows in the ring */
@@ -91,8 +92,8 @@ static size_t direct_weights(const struct conv_shape *s)
 static size_t direct_ring_floats(const struct direct_job *d)
 {
     size_t flat = (size_t)MAX(DIRECT_FLAT_FLOATS, 28 * d->src_c);
-    return arena_round((d->flat ? flat : (size_t)d->n_slots * d->row_floats) * sizeof(float)) /
-           sizeof(float);
+    size_t ring = (size_t)d->n_slots * d->row_floats;
+    return arena_round((d->flat ? MAX(flat, ring) : ring) * sizeof(float)) / sizeof(float);
 }
 
 /* Transpose the weights of a tap within each group: [c/g, k] to [k/g, c]. */
@@ -114,9 +115,8 @@ static void direct_transpose_tap(void *ctx, int tap, int i_thread)
     }
 }
 
-/* Post and accumulation of this job for outputs beginning at element `at` and column `col`. */
-static void direct_post(const struct direct_job *d, struct kernel_gemm *g, struct kernel_post *post,
-                        size_t at, int col)
+/* What is done to outputs beginning at element `at` and column `col`; false for nothing. */
+static bool direct_post(const struct direct_job *d, struct kernel_post *post, size_t at, int col)
 {
     static const enum kernel_act acts[] = {[CONV_ACT_NONE] = KERNEL_NO_ACT,
                                            [CONV_ACT_RELU] = KERNEL_RELU,
@@ -124,21 +124,24 @@ static void direct_post(const struct direct_job *d, struct kernel_gemm *g, struc
                                            [CONV_ACT_HSWISH] = KERNEL_HSWISH};
     const struct conv_post *p = d->j->post;
     *post = (struct kernel_post){.act = KERNEL_NO_ACT};
-    g->post = NULL;
-    g->accumulate = false;
     if (p) {
         post->scale = p->scale ? p->scale + col : NULL;
         post->shift = p->shift ? p->shift + col : NULL;
         post->add = p->add ? p->add + at : NULL;
         post->act = acts[p->act];
-        g->post = post;
-    } else if (d->j->mask) {
-        post->mask = d->j->mask + at;
-        post->into = d->j->add;
-        g->post = post;
-    } else {
-        g->accumulate = d->j->add;
     }
+    post->mask = d->j->mask ? d->j->mask + at : NULL;
+    post->into = d->j->add;
+    return p || d->j->mask || d->j->add;
+}
+
+/* The same for gemm_taps: adding alone is to begin the sums with what is there. */
+static void direct_gemm_post(const struct direct_job *d, struct kernel_gemm *g,
+                             struct kernel_post *post, size_t at, int col)
+{
+    bool any = direct_post(d, post, at, col);
+    g->accumulate = any && !d->j->post && !d->j->mask;
+    g->post = any && !g->accumulate ? post : NULL;
 }
 
 /* Pixels p0 .. p0 + n of a 1x1 convolution, read at x. */
@@ -160,7 +163,7 @@ static void direct_flat_pixels(const struct direct_job *d, const float *x, size_
                                 .y_row = d->dst_c,
                                 .n_rows = n,
                                 .n_cols = dg};
-        direct_post(d, &g, &post, at, i * dg);
+        direct_gemm_post(d, &g, &post, at, i * dg);
         d->j->mc->k->gemm_taps_f32(&g);
     }
 }
@@ -218,7 +221,7 @@ static int direct_row_taps(const struct direct_job *d, struct kernel_tap *taps, 
     const struct conv_shape *s = d->j->s;
     int sg = d->src_c / s->groups, n = 0;
     ptrdiff_t weights = (ptrdiff_t)sg * d->dst_c;
-    if (!d->back && s->groups == 1) {
+    if (!d->back && s->groups == 1 && !d->depthwise) {
         /* Neighbours in x and in w: the whole kernel row is one run. */
         taps[0] =
             (struct kernel_tap){.x = row, .w = (ptrdiff_t)r * s->kw * weights, .n = s->kw * sg};
@@ -243,7 +246,7 @@ static void direct_row_phase(const struct direct_job *d, const float *x, int i, 
     if (first >= d->dst_w) {
         return;
     }
-    int n_taps = 0;
+    int n_taps = 0; /* 0 where nothing reaches these pixels: they are zeros, or stay as they are */
     for (int r = 0; r < s->kh; r++) {
         int from = direct_source_row(d, y, r);
         if (from >= 0) {
@@ -253,6 +256,21 @@ static void direct_row_phase(const struct direct_job *d, const float *x, int i, 
     }
     size_t pixel = ((size_t)i * (size_t)d->dst_h + (size_t)y) * (size_t)d->dst_w + (size_t)first;
     struct kernel_post post;
+    if (d->depthwise) {
+        size_t at = pixel * (size_t)d->dst_c;
+        struct kernel_depth g = {.x = x,
+                                 .w = d->w,
+                                 .y = d->j->out + at,
+                                 .taps = taps,
+                                 .n_taps = n_taps,
+                                 .x_pixel = (ptrdiff_t)d->src_c * (d->back ? 1 : s->stride),
+                                 .y_pixel = (ptrdiff_t)d->dst_c * step,
+                                 .n_pixels = (size_t)((d->dst_w - 1 - first) / step + 1),
+                                 .c = d->dst_c};
+        g.post = direct_post(d, &post, at, 0) ? &post : NULL;
+        d->j->mc->k->depthwise_row_f32(&g);
+        return;
+    }
     for (int k = 0; k < groups; k++) {
         size_t at = pixel * (size_t)d->dst_c + (size_t)(k * dg);
         struct kernel_gemm g = {.x = x + k * sg,
@@ -266,7 +284,7 @@ static void direct_row_phase(const struct direct_job *d, const float *x, int i, 
                                 .y_row = (ptrdiff_t)d->dst_c * step,
                                 .n_rows = (size_t)((d->dst_w - 1 - first) / step + 1),
                                 .n_cols = dg};
-        direct_post(d, &g, &post, at, k * dg);
+        direct_gemm_post(d, &g, &post, at, k * dg);
         d->j->mc->k->gemm_taps_f32(&g);
     }
 }
@@ -319,17 +337,15 @@ static size_t direct_scratch_bytes(const struct machine *mc, const struct conv_s
     return bytes + (d.back ? arena_round(direct_weights(s) * sizeof(float)) : 0);
 }
 
-static void direct_run(const struct conv_job *j)
+static void direct_run_rows(const struct conv_job *j, bool depthwise)
 {
-    if (j->dir == CONV_BWD_WEIGHTS) {
-        conv_wgrad_run(j);
-        return;
-    }
     const struct conv_shape *s = j->s;
     struct arena tmp = j->tmp;
     struct direct_job d = direct_plan(j->mc, s, j->dir, j->relu_in);
     size_t n_threads = (size_t)j->mc->n_threads;
     d.j = j;
+    d.depthwise = depthwise;
+    d.flat = d.flat && !depthwise;
     d.src = d.back ? j->dy : j->x;
     d.w = j->w;
     d.rings = arena_push(&tmp, n_threads * direct_ring_floats(&d), sizeof(float));
@@ -344,6 +360,26 @@ static void direct_run(const struct conv_job *j)
     } else {
         threads_for(j->mc, s->n * d.n_bands, direct_band_item, &d);
     }
+}
+
+static void direct_run(const struct conv_job *j)
+{
+    if (j->dir == CONV_BWD_WEIGHTS) {
+        conv_wgrad_run(j);
+    } else {
+        direct_run_rows(j, false);
+    }
+}
+
+void conv_direct_run_depthwise(const struct conv_job *j)
+{
+    direct_run_rows(j, true);
+}
+
+size_t conv_direct_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
+                                 enum conv_dir dir)
+{
+    return direct_scratch_bytes(mc, s, dir);
 }
 
 const struct conv_room conv_direct = {

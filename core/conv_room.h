@@ -29,11 +29,16 @@ struct conv_room {
     void (*run)(const struct conv_job *j);
 };
 
-extern const struct conv_room conv_ref, conv_direct, conv_winograd;
+extern const struct conv_room conv_ref, conv_direct, conv_winograd, conv_depthwise;
 
 /* conv_wgrad.c: backward weights of conv_direct. */
 size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s);
 void conv_wgrad_run(const struct conv_job *j);
+
+/* conv_direct.c: forward and backward data where every channel is its own group. */
+void conv_direct_run_depthwise(const struct conv_job *j);
+size_t conv_direct_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
+                                 enum conv_dir dir);
 
 /* Parts into which sums over images are cut for backward weights: by size alone. */
 enum { CONV_MAX_PARTS = 16 };

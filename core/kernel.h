@@ -70,14 +70,53 @@ struct kernel_gemm {
     const struct kernel_post *post;
 };
 
+/*
+ * Depthwise work on a row of pixels, each channel by itself:
+ *   forward   y[p * y_pixel + i] = post(sum over t of x[taps[t].x + p * x_pixel + i] w[taps[t].w +
+ * i]) weights   dw[taps[t].w + i] += sum over p of x[taps[t].x + p * x_pixel + i] y[p * y_pixel +
+ * i] for p < n_pixels, i < c; the n of a tap is not used.
+ */
+struct kernel_depth {
+    const float *x;
+    const float *w; /* forward */
+    float *y;       /* forward: written; weights: read */
+    float *dw;      /* weights */
+    const struct kernel_tap *taps;
+    int n_taps;
+    ptrdiff_t x_pixel, y_pixel;
+    size_t n_pixels;
+    int c;
+    const struct kernel_post *post; /* forward; NULL: none */
+};
+
+/*
+ * One row of an average pool or of its gradient. For output column o < n_out, windows as below:
+ *   y[o * c + j] (+)= sum over columns i of o's window, i < n_in, of
+ *                     share_of(i or o) * sum over r < n_rows of row_scale[r] rows[r][i * c + j]
+ * Forward (back false): o's window is o * stride - pad .. + size - 1, the factor share[number of
+ * its columns inside the input]. Gradient: inputs are the outputs of the forward pass and the
+ * window of o are those whose windows hold o; the factor belongs to i: share[columns of i's forward
+ * window inside 0 .. n_out - 1].
+ */
+struct kernel_pool {
+    float *y;
+    const float *const *rows;
+    const float *row_scale; /* [n_rows] */
+    int n_rows;
+    int n_in, n_out, c;
+    int size, stride, pad;
+    const float *share; /* [size + 1] */
+    bool back, into;
+};
+
 /* One tile of Winograd's F(4x4, 3x3) on its way out: y[4 x 4 pixels, n] = post(A^T m A). */
 struct kernel_wino_out {
-    const float *m;         /* [36] of n floats, m_step apart */
+    const float *m; /* [36] of n floats, m_step apart */
     ptrdiff_t m_step;
-    float *y;               /* first pixel; the next is y_pixel floats on, the next row y_row */
+    float *y; /* first pixel; the next is y_pixel floats on, the next row y_row */
     ptrdiff_t y_pixel, y_row;
-    int n_rows, n_cols;     /* pixels that exist: 1..4 */
-    int n;                  /* channels */
+    int n_rows, n_cols;             /* pixels that exist: 1..4 */
+    int n;                          /* channels */
     const struct kernel_post *post; /* NULL: none; add and mask laid out as y */
 };
 

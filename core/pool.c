@@ -1,8 +1,12 @@
 #include "core/pool.h"
 
+#include "core/kernel.h"
 #include "core/threads.h"
 
 #include <string.h>
+
+/* Windows are at most this wide and high. */
+enum { POOL_MAX_SIZE = 15 };
 
 bool pool_shape_init(struct pool_shape *s, struct err *e)
 {
@@ -12,7 +16,7 @@ bool pool_shape_init(struct pool_shape *s, struct err *e)
                        "pooling %dx%dx%dx%d, window %d, stride %d, pad %d: sizes must be positive",
                        s->n, s->h, s->w, s->c, s->size, s->stride, s->pad);
     }
-    if (s->size > 15 || s->pad * 2 > s->size) {
+    if (s->size > POOL_MAX_SIZE || s->pad * 2 > s->size) {
         return err_set(e, ERR_INPUT,
                        "pooling window %d with pad %d: at most 15, and pad at most half of it",
                        s->size, s->pad);
@@ -27,6 +31,7 @@ bool pool_shape_init(struct pool_shape *s, struct err *e)
 }
 
 struct pool_job {
+    const struct machine *mc;
     const struct pool_shape *s;
     float *y;
     const float *x;
@@ -48,10 +53,12 @@ static struct pool_span pool_span(const struct pool_shape *s, int o, int n_in)
     return (struct pool_span){MAX(at, 0), MIN(at + s->size, n_in)};
 }
 
-static float pool_share(const struct pool_shape *s, struct pool_span r, struct pool_span q)
+/* share[n]: what one of n real columns (or rows) counts. */
+static void pool_shares(const struct pool_shape *s, float share[POOL_MAX_SIZE + 1])
 {
-    int n = s->count_padding ? s->size * s->size : (r.hi - r.lo) * (q.hi - q.lo);
-    return 1.0f / (float)n;
+    for (int n = 0; n <= s->size; n++) {
+        share[n] = 1.0f / (float)(s->count_padding || n == 0 ? s->size : n);
+    }
 }
 
 static void pool_avg_image(void *ctx, int i, int i_thread)
@@ -59,26 +66,28 @@ static void pool_avg_image(void *ctx, int i, int i_thread)
     const struct pool_job *j = ctx;
     const struct pool_shape *s = j->s;
     (void)i_thread;
-    const float *x = j->x + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c;
-    float *y = j->y + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->c;
+    float share[POOL_MAX_SIZE + 1], row_scale[POOL_MAX_SIZE];
+    const float *rows[POOL_MAX_SIZE];
+    size_t in_row = (size_t)s->w * (size_t)s->c, out_row = (size_t)s->ow * (size_t)s->c;
+    pool_shares(s, share);
+    struct kernel_pool p = {.rows = rows,
+                            .row_scale = row_scale,
+                            .n_in = s->w,
+                            .n_out = s->ow,
+                            .c = s->c,
+                            .size = s->size,
+                            .stride = s->stride,
+                            .pad = s->pad,
+                            .share = share};
     for (int oy = 0; oy < s->oh; oy++) {
         struct pool_span r = pool_span(s, oy, s->h);
-        for (int ox = 0; ox < s->ow; ox++, y += s->c) {
-            struct pool_span q = pool_span(s, ox, s->w);
-            float share = pool_share(s, r, q);
-            memset(y, 0, (size_t)s->c * sizeof *y);
-            for (int iy = r.lo; iy < r.hi; iy++) {
-                for (int ix = q.lo; ix < q.hi; ix++) {
-                    const float *row = x + ((size_t)iy * (size_t)s->w + (size_t)ix) * (size_t)s->c;
-                    for (int c = 0; c < s->c; c++) {
-                        y[c] += row[c];
-                    }
-                }
-            }
-            for (int c = 0; c < s->c; c++) {
-                y[c] *= share;
-            }
+        p.n_rows = r.hi - r.lo;
+        for (int n = 0; n < p.n_rows; n++) {
+            rows[n] = j->x + ((size_t)i * (size_t)s->h + (size_t)(r.lo + n)) * in_row;
+            row_scale[n] = share[p.n_rows];
         }
+        p.y = j->y + ((size_t)i * (size_t)s->oh + (size_t)oy) * out_row;
+        j->mc->k->pool_row_f32(&p);
     }
 }
 
@@ -86,7 +95,7 @@ void pool_avg_forward(const struct machine *mc, float *y, const float *x,
                       const struct pool_shape *s)
 {
     ASSERT(s->oh > 0 && s->ow > 0);
-    struct pool_job j = {.s = s, .y = y, .x = x};
+    struct pool_job j = {.mc = mc, .s = s, .y = y, .x = x};
     threads_for(mc, s->n, pool_avg_image, &j);
 }
 
@@ -95,26 +104,34 @@ static void pool_avg_grad_image(void *ctx, int i, int i_thread)
     const struct pool_job *j = ctx;
     const struct pool_shape *s = j->s;
     (void)i_thread;
-    size_t in = (size_t)s->h * (size_t)s->w * (size_t)s->c;
-    float *dx = j->y + (size_t)i * in;
-    const float *dy = j->x + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->c;
-    if (!j->add) {
-        memset(dx, 0, in * sizeof *dx);
-    }
-    for (int oy = 0; oy < s->oh; oy++) {
-        struct pool_span r = pool_span(s, oy, s->h);
-        for (int ox = 0; ox < s->ow; ox++, dy += s->c) {
-            struct pool_span q = pool_span(s, ox, s->w);
-            float share = pool_share(s, r, q);
-            for (int iy = r.lo; iy < r.hi; iy++) {
-                for (int ix = q.lo; ix < q.hi; ix++) {
-                    float *row = dx + ((size_t)iy * (size_t)s->w + (size_t)ix) * (size_t)s->c;
-                    for (int c = 0; c < s->c; c++) {
-                        row[c] += share * dy[c];
-                    }
-                }
-            }
+    float share[POOL_MAX_SIZE + 1], row_scale[POOL_MAX_SIZE];
+    const float *rows[POOL_MAX_SIZE];
+    size_t in_row = (size_t)s->w * (size_t)s->c, out_row = (size_t)s->ow * (size_t)s->c;
+    pool_shares(s, share);
+    struct kernel_pool p = {.rows = rows,
+                            .row_scale = row_scale,
+                            .n_in = s->ow,
+                            .n_out = s->w,
+                            .c = s->c,
+                            .size = s->size,
+                            .stride = s->stride,
+                            .pad = s->pad,
+                            .share = share,
+                            .back = true,
+                            .into = j->add};
+    for (int iy = 0; iy < s->h; iy++) {
+        /* The outputs whose windows hold row iy. */
+        int first = iy + s->pad - s->size + 1;
+        int lo = first <= 0 ? 0 : DIV_UP(first, s->stride);
+        int hi = MIN(s->oh, (iy + s->pad) / s->stride + 1);
+        p.n_rows = MAX(0, hi - lo);
+        for (int n = 0; n < p.n_rows; n++) {
+            struct pool_span r = pool_span(s, lo + n, s->h);
+            rows[n] = j->x + ((size_t)i * (size_t)s->oh + (size_t)(lo + n)) * out_row;
+            row_scale[n] = share[r.hi - r.lo];
         }
+        p.y = j->y + ((size_t)i * (size_t)s->h + (size_t)iy) * in_row;
+        j->mc->k->pool_row_f32(&p);
     }
 }
 
@@ -122,7 +139,7 @@ void pool_avg_backward(const struct machine *mc, float *dx, const float *dy,
                        const struct pool_shape *s, bool add)
 {
     ASSERT(s->oh > 0 && s->ow > 0);
-    struct pool_job j = {.s = s, .y = dx, .x = dy, .add = add};
+    struct pool_job j = {.mc = mc, .s = s, .y = dx, .x = dy, .add = add};
     threads_for(mc, s->n, pool_avg_grad_image, &j);
 }
 
@@ -206,24 +223,18 @@ static void pool_global_image(void *ctx, int i, int i_thread)
 {
     const struct pool_job *j = ctx;
     (void)i_thread;
-    const float *x = j->x + (size_t)i * j->hw * (size_t)j->c;
-    float *y = j->y + (size_t)i * (size_t)j->c;
-    memset(y, 0, (size_t)j->c * sizeof *y);
-    for (size_t p = 0; p < j->hw; p++) {
-        for (int c = 0; c < j->c; c++) {
-            y[c] += x[p * (size_t)j->c + (size_t)c];
-        }
-    }
-    for (int c = 0; c < j->c; c++) {
-        y[c] *= 1.0f / (float)j->hw;
-    }
+    size_t c = (size_t)j->c;
+    float *y = j->y + (size_t)i * c;
+    memset(y, 0, c * sizeof *y);
+    j->mc->k->norm_row_sum_f32(y, j->x + (size_t)i * j->hw * c, j->hw, j->c);
+    j->mc->k->vec_scale_f32(y, 1.0f / (float)j->hw, y, c);
 }
 
 void pool_global_forward(const struct machine *mc, float *y, const float *x, int n, size_t hw,
                          int c)
 {
     ASSERT(hw > 0 && c > 0);
-    struct pool_job j = {.y = y, .x = x, .hw = hw, .c = c};
+    struct pool_job j = {.mc = mc, .y = y, .x = x, .hw = hw, .c = c};
     threads_for(mc, n, pool_global_image, &j);
 }
 
@@ -231,13 +242,14 @@ static void pool_global_grad_image(void *ctx, int i, int i_thread)
 {
     const struct pool_job *j = ctx;
     (void)i_thread;
-    float *dx = j->y + (size_t)i * j->hw * (size_t)j->c;
-    const float *dy = j->x + (size_t)i * (size_t)j->c;
-    for (size_t p = 0; p < j->hw; p++) {
-        for (int c = 0; c < j->c; c++) {
-            float d = dy[c] * (1.0f / (float)j->hw);
-            float *at = &dx[p * (size_t)j->c + (size_t)c];
-            *at = j->add ? *at + d : d;
+    size_t c = (size_t)j->c;
+    float *dx = j->y + (size_t)i * j->hw * c, share = 1.0f / (float)j->hw;
+    const float *dy = j->x + (size_t)i * c;
+    for (size_t p = 0; p < j->hw; p++, dx += c) {
+        if (j->add) {
+            j->mc->k->vec_axpy_f32(dx, share, dy, c);
+        } else {
+            j->mc->k->vec_scale_f32(dx, share, dy, c);
         }
     }
 }
@@ -246,6 +258,6 @@ void pool_global_backward(const struct machine *mc, float *dx, const float *dy, 
                           int c, bool add)
 {
     ASSERT(hw > 0 && c > 0);
-    struct pool_job j = {.y = dx, .x = dy, .hw = hw, .c = c, .add = add};
+    struct pool_job j = {.mc = mc, .y = dx, .x = dy, .hw = hw, .c = c, .add = add};
     threads_for(mc, n, pool_global_grad_image, &j);
 }

@@ -14,6 +14,10 @@
 enum { VL = 8, SIMD_ROWS_1 = 12, SIMD_ROWS_2 = 6, SIMD_ROWS_3 = 4, SIMD_ROWS_4 = 3, SIMD_COLS = 3 };
 #define SIMD_TILES(T) SIMD_12(T, 1) SIMD_6(T, 2) SIMD_4(T, 3)
 
+/* Pixels of a depthwise row done together: enough to hide the latency of two units. */
+enum { SIMD_ROWS_DEPTH = 12 };
+#define SIMD_DEPTH_TILES(T) SIMD_12(T, 1)
+
 typedef __m256 v_f32;
 typedef __m256i v_mask;
 

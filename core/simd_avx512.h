@@ -20,6 +20,10 @@ enum { VL = 16, SIMD_ROWS_1 = 28, SIMD_ROWS_2 = 14, SIMD_ROWS_3 = 9, SIMD_ROWS_4
 /* T(rows, columns) for every tile there is. */
 #define SIMD_TILES(T) SIMD_28(T, 1) SIMD_14(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
 
+/* Pixels of a depthwise row done together: enough to hide the latency of two units. */
+enum { SIMD_ROWS_DEPTH = 14 };
+#define SIMD_DEPTH_TILES(T) SIMD_14(T, 1)
+
 typedef __m512 v_f32;
 typedef __mmask16 v_mask;
 

@@ -187,7 +187,7 @@ struct conv_run {
     struct fixture *f;
     struct machine mc;
     const struct conv_case *c;
-    enum conv_algo algo;
+    enum conv_algo asked, algo; /* algo: what AUTO stands for */
     char what[160];
 };
 
@@ -213,7 +213,7 @@ static void check_close(const struct conv_run *r, const float *got, double want,
 /* Scratch of exactly the promised size, poisoned with NaN. */
 static struct arena conv_scratch(struct conv_run *r, enum conv_dir dir)
 {
-    size_t bytes = conv_scratch_bytes(&r->mc, &r->c->s, dir, r->algo);
+    size_t bytes = conv_scratch_bytes(&r->mc, &r->c->s, dir, r->asked);
     struct arena tmp = arena_carve(&r->f->arena, bytes);
     memset(tmp.base, 0xff, tmp.cap);
     return tmp;
@@ -241,7 +241,7 @@ static void conv_check_forward(struct conv_run *r)
         snprintf(how, sizeof how, "post %zu", p);
         conv_describe(r, "fwd", how);
         memset(y, 0xff, c->n_y * sizeof *y);
-        conv_forward(&r->mc, y, c->x, c->w, &c->s, relu, p ? post : NULL, r->algo,
+        conv_forward(&r->mc, y, c->x, c->w, &c->s, relu, p ? post : NULL, r->asked,
                      conv_scratch(r, CONV_FWD));
         for (size_t i = 0; i < c->n_y; i++) {
             size_t k = i % (size_t)c->s.k;
@@ -271,7 +271,7 @@ static void conv_check_backward_data(struct conv_run *r)
         } else {
             memset(dx, 0xff, c->n_x * sizeof *dx);
         }
-        conv_backward_data(&r->mc, dx, c->dy, c->w, &c->s, add, mask ? c->x : NULL, r->algo,
+        conv_backward_data(&r->mc, dx, c->dy, c->w, &c->s, add, mask ? c->x : NULL, r->asked,
                            conv_scratch(r, CONV_BWD_DATA));
         for (size_t i = 0; i < c->n_x; i++) {
             double v = mask && c->x[i] <= 0 ? 0 : c->dx[i];
@@ -293,7 +293,7 @@ static void conv_check_backward_weights(struct conv_run *r)
     for (int relu = 0; relu < 2; relu++) {
         conv_describe(r, "bwd_weights", relu ? "relu_in" : "");
         memset(dw, 0xff, c->n_w * sizeof *dw);
-        conv_backward_weights(&r->mc, dw, c->x, c->dy, &c->s, relu, r->algo,
+        conv_backward_weights(&r->mc, dw, c->x, c->dy, &c->s, relu, r->asked,
                               conv_scratch(r, CONV_BWD_WEIGHTS));
         for (size_t i = 0; i < c->n_w; i++) {
             check_close(r, dw, c->dw[relu][i], bound * fmax(floor[relu], c->dw_abs[relu][i]), i);
@@ -354,22 +354,28 @@ static const struct conv_shape conv_shapes[] = {
     SHAPE(1, 5, 5, 6, 12, 3, 3, 1, 1, 6),
 };
 
+static bool conv_resolve(struct conv_run *r, enum conv_dir dir)
+{
+    r->algo = r->asked == CONV_AUTO ? conv_choose(&r->mc, &r->c->s, dir) : r->asked;
+    return conv_can(&r->mc, &r->c->s, dir, r->asked) && conv_can(&r->mc, &r->c->s, dir, r->algo);
+}
+
 static void conv_check_case(struct fixture *f, const struct conv_case *c)
 {
     struct machine mcs[CPU_N_TIERS];
     int n = machines(mcs);
     for (int t = 0; t < n; t++) {
         for (int algo = 0; algo < CONV_N_ALGOS; algo++) {
-            struct conv_run r = {.f = f, .mc = mcs[t], .c = c, .algo = (enum conv_algo)algo};
-            r.mc.n_threads = algo == CONV_AUTO ? 2 : 1;
+            struct conv_run r = {.f = f, .mc = mcs[t], .c = c, .asked = (enum conv_algo)algo};
+            r.mc.n_threads = r.asked == CONV_AUTO ? 2 : 1;
             size_t mark = f->arena.used;
-            if (conv_can(&r.mc, &c->s, CONV_FWD, r.algo)) {
+            if (conv_resolve(&r, CONV_FWD)) {
                 conv_check_forward(&r);
             }
-            if (conv_can(&r.mc, &c->s, CONV_BWD_DATA, r.algo)) {
+            if (conv_resolve(&r, CONV_BWD_DATA)) {
                 conv_check_backward_data(&r);
             }
-            if (conv_can(&r.mc, &c->s, CONV_BWD_WEIGHTS, r.algo)) {
+            if (conv_resolve(&r, CONV_BWD_WEIGHTS)) {
                 conv_check_backward_weights(&r);
             }
             f->arena.used = mark;
@@ -435,9 +441,9 @@ static void test_conv_bits_at_any_thread_count(void **state)
         float *out[2];
         out[0] = arena_push(&f->arena, n_max, sizeof(float));
         out[1] = arena_push(&f->arena, n_max, sizeof(float));
-        for (int v = 0; v < n_mc * CONV_N_ALGOS * 3 * 4; v++) {
-            struct machine mc = mcs[v / 12 % n_mc];
-            enum conv_algo algo = (enum conv_algo)(v / 12 / n_mc);
+        for (int v = 0; v < CONV_N_ALGOS * 3 * 4; v++) {
+            struct machine mc = mcs[i % (size_t)n_mc]; /* each tier sees every third shape */
+            enum conv_algo algo = (enum conv_algo)(v / 12);
             enum conv_dir dir = (enum conv_dir)(v / 4 % 3);
             mc.n_threads = counts[v % 4];
             if (!conv_can(&mc, &s, dir, algo)) {

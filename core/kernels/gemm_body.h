@@ -55,41 +55,17 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const str
                                at->last);
         }
     }
-    /* Byte strides: row r is at s1 * {1, 2, 4}, s3 * {1, 2}, s5 or s7 from x0, x8, x16 or x24. */
-    ptrdiff_t s1 = g->x_row * (ptrdiff_t)sizeof(float), s3 = 3 * s1, s5 = 5 * s1, s7 = 7 * s1;
-    ptrdiff_t s8 = 8 * s1, inner = g->x_inner * (ptrdiff_t)sizeof(float);
+    struct simd_rows rows = simd_rows_of(g->x_row);
     for (int t = 0; t < g->n_taps; t++) {
-        const char *x0 = (const char *)(at->x + g->taps[t].x);
-        const float *w = at->w + g->taps[t].w;
-        for (int n = g->taps[t].n; n > 0; n--, x0 += inner, w += g->w_inner) {
+        const float *x = at->x + g->taps[t].x, *w = at->w + g->taps[t].w;
+        for (int n = g->taps[t].n; n > 0; n--, x += g->x_inner, w += g->w_inner) {
             v_f32 wv[GEMM_MAX_KB];
             V_FOR(k, KB) {
                 wv[k] = gemm_load(w + k * VL, tail && k == KB - 1, at->last);
             }
-            const char *x8 = x0 + s8, *x16 = x0 + 2 * s8, *x24 = x16 + s8;
-            SIMD_OPAQUE(s1);
-            if (P > 3) {
-                SIMD_OPAQUE(s3);
-            }
-            if (P > 5) {
-                SIMD_OPAQUE(s5);
-            }
-            if (P > 7) {
-                SIMD_OPAQUE(s7);
-            }
-            if (P > 8) {
-                SIMD_OPAQUE(x8);
-            }
-            if (P > 16) {
-                SIMD_OPAQUE(x16);
-            }
-            if (P > 24) {
-                SIMD_OPAQUE(x24);
-            }
+            simd_rows_at(&rows, x, P);
             V_FOR(p, P) {
-                const char *base = p < 8 ? x0 : p < 16 ? x8 : p < 24 ? x16 : x24;
-                const ptrdiff_t strides[8] = {0, s1, 2 * s1, s3, 4 * s1, s5, 2 * s3, s7};
-                v_f32 b = v_set1(*(const float *)(base + strides[p % 8]));
+                v_f32 b = v_set1(*simd_row(&rows, p));
                 V_FOR(k, KB) {
                     acc[p * KB + k] = v_fma(b, wv[k], acc[p * KB + k]);
                 }

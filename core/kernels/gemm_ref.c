@@ -2,28 +2,7 @@
 #include "core/simd_ref.h"
 
 #include "core/kernels/declare.h"
-
-static float gemm_finish(const struct kernel_post *post, float v, ptrdiff_t at, int j)
-{
-    v = post->scale ? v * post->scale[j] : v;
-    v = post->shift ? v + post->shift[j] : v;
-    v = post->add ? v + post->add[at] : v;
-    float t = v + 3;
-    switch (post->act) {
-    case KERNEL_RELU:
-        v = v < 0 ? 0 : v;
-        break;
-    case KERNEL_RELU6:
-        v = v < 0 ? 0 : v > 6 ? 6 : v;
-        break;
-    case KERNEL_HSWISH:
-        v = v * (t < 0 ? 0 : t > 6 ? 6 : t) * (1.0f / 6);
-        break;
-    default:
-        break;
-    }
-    return post->mask && post->mask[at] <= 0 ? 0 : v;
-}
+#include "core/kernels/finish_ref.h"
 
 void gemm_taps_f32__ref(const struct kernel_gemm *g)
 {
@@ -47,8 +26,7 @@ void gemm_taps_f32__ref(const struct kernel_gemm *g)
                 }
             }
             for (int j = 0; j < cols; j++) {
-                float v = g->post ? gemm_finish(g->post, sum[j], at + j, j0 + j) : sum[j];
-                g->y[at + j] = g->post && g->post->into ? g->y[at + j] + v : v;
+                g->y[at + j] = g->post ? finish_ref(g->post, sum[j], g->y, at + j, j0 + j) : sum[j];
             }
         }
     }

@@ -2,9 +2,11 @@
 #include "core/simd_ref.h"
 
 #include "core/kernels/declare.h"
+#include "core/kernels/finish_ref.h"
 
-static const float wino_bt[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
-                                    {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+static const float wino_bt[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0},
+                                    {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0},
+                                    {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
 static const float wino_g[6][3] = {{1.0f / 4, 0, 0},
                                    {-1.0f / 6, -1.0f / 6, -1.0f / 6},
                                    {-1.0f / 6, 1.0f / 6, -1.0f / 6},
@@ -76,30 +78,6 @@ void wino_weights_f32__ref(float *u, ptrdiff_t u_step, const float *w, ptrdiff_t
     }
 }
 
-static float wino_finish(const struct kernel_wino_out *o, float v, ptrdiff_t at, int i)
-{
-    const struct kernel_post *p = o->post;
-    v = p->scale ? v * p->scale[i] : v;
-    v = p->shift ? v + p->shift[i] : v;
-    v = p->add ? v + p->add[at] : v;
-    float t = v + 3;
-    switch (p->act) {
-    case KERNEL_RELU:
-        v = v < 0 ? 0 : v;
-        break;
-    case KERNEL_RELU6:
-        v = v < 0 ? 0 : v > 6 ? 6 : v;
-        break;
-    case KERNEL_HSWISH:
-        v = v * (t < 0 ? 0 : t > 6 ? 6 : t) * (1.0f / 6);
-        break;
-    default:
-        break;
-    }
-    v = p->mask && p->mask[at] <= 0 ? 0 : v;
-    return p->into ? o->y[at] + v : v;
-}
-
 void wino_output_f32__ref(const struct kernel_wino_out *o)
 {
     for (int i = 0; i < o->n; i++) {
@@ -112,7 +90,7 @@ void wino_output_f32__ref(const struct kernel_wino_out *o)
             for (int q = 0; q < o->n_cols; q++) {
                 ptrdiff_t at = r * o->y_row + q * o->y_pixel + i;
                 float v = out[r * 4 + q];
-                o->y[at] = o->post ? wino_finish(o, v, at, i) : v;
+                o->y[at] = o->post ? finish_ref(o->post, v, o->y, at, i) : v;
             }
         }
     }
