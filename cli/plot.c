@@ -104,6 +104,17 @@ static void plot_text(struct text *out, double x, double y, const char *anchor, 
     text_add(out, "</text>\n");
 }
 
+/* plot_ticks, with a step of at least 1 where the axis counts. */
+static double plot_axis_ticks(double lo, double hi, int n_want, bool whole, double *step)
+{
+    double first = plot_ticks(lo, hi, n_want, step);
+    if (whole && *step < 1) {
+        *step = 1;
+        first = ceil(lo - 1e-9);
+    }
+    return first;
+}
+
 static void plot_axes(struct text *out, const struct plot *p, const struct plot_frame *f,
                       double y_step, double y_first)
 {
@@ -115,7 +126,8 @@ static void plot_axes(struct text *out, const struct plot *p, const struct plot_
         plot_tick_text(label, sizeof label, v, y_step, largest);
         plot_text(out, f->left - 6, y + 4, "end", "tick", label);
     }
-    double step, first = plot_ticks(f->x0, f->x1, MAX(2, (int)((f->right - f->left) / 80)), &step);
+    double step, first = plot_axis_ticks(f->x0, f->x1, MAX(2, (int)((f->right - f->left) / 80)),
+                                         p->x_whole, &step);
     largest = fmax(fabs(f->x0), fabs(f->x1));
     text_printf(out, "<path class=\"axis\" d=\"M%.1f %.1fH%.1f\"/>\n", f->left, f->foot, f->right);
     for (int i = 0; first + i * step <= f->x1 + 1e-9 * step; i++) {
@@ -438,7 +450,8 @@ void plot_svg(struct text *out, const struct plot *p, struct arena tmp)
     }
     plot_text(out, edge, y + head, "start", "label", p->y_label);
     f.top = PLOT_TOP + head;
-    double step, first = plot_ticks(f.y0, f.y1, MAX(3, (int)((f.foot - f.top) / 48)), &step);
+    double step, first = plot_axis_ticks(f.y0, f.y1, MAX(3, (int)((f.foot - f.top) / 48)),
+                                         p->y_whole, &step);
     f.left = edge + plot_tick_width(&f, first, step) + 8;
     plot_axes(out, p, &f, step, first);
     for (int i = 0; i < p->n_series; i++) {

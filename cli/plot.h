@@ -39,6 +39,7 @@ struct plot {
     int width, height; /* in CSS pixels; text is 12 to 13 of them high */
     double x_min, x_max, y_min,
         y_max; /* what must be seen; widened to include nothing else. min > max: from the series */
+    bool x_whole, y_whole;            /* the axis counts: no fractions among its ticks */
     bool x_exact;                     /* the horizontal axis begins and ends with the data */
     const struct plot_series *series; /* drawn in this order */
     int n_series;

@@ -35,16 +35,37 @@ static bool report_data_read_json(cJSON **out, struct arena *keep, const char *p
     return cJSON_IsObject(*out) || err_set(e, ERR_INPUT, "%s: expected a JSON object", path);
 }
 
+/* What the cost is called: told outright, else the device and what its unit measures, else a
+ * table's column. */
+static const char *report_data_cost_name(const struct report_data *d, struct arena *keep)
+{
+    const char *name = report_data_config(d, "cost_name", NULL);
+    const char *device = report_data_config(d, "options", "device");
+    const char *source = report_data_config(d, "cost_source", NULL);
+    const char *metric = strcmp(d->unit, "ms") == 0   ? " latency"
+                         : strcmp(d->unit, "mJ") == 0 ? " energy"
+                                                      : "";
+    if (name) {
+        return name;
+    }
+    if (!device) {
+        return "cost";
+    }
+    if (strncmp(device, "table:", 6) != 0) {
+        return arena_printf(keep, "%s%s", device, metric);
+    }
+    const char *column = source ? strrchr(source, ':') : NULL;
+    return column ? column + 1 : device + 6;
+}
+
 static bool report_data_read_config(struct report_data *d, struct arena *keep, struct err *e)
 {
     if (!report_data_read_json(&d->config, keep, arena_printf(keep, "%s/config.json", d->dir), e)) {
         return false;
     }
-    const char *name = report_data_config(d, "cost_name", NULL),
-               *unit = report_data_config(d, "cost_unit", NULL);
-    const char *device = report_data_config(d, "options", "device");
-    d->cost_name = name ? name : device ? device : "cost";
+    const char *unit = report_data_config(d, "cost_unit", NULL);
     d->unit = unit ? unit : "";
+    d->cost_name = report_data_cost_name(d, keep);
     return true;
 }
 

@@ -228,10 +228,25 @@ void report_plots_truth(struct text *out, const struct report_data *d,
     plot_svg(out, &p, tmp);
 }
 
+static bool report_plots_whole(const double *values, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (values[i] != floor(values[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void report_plots_course(struct text *out, const struct report_data *d, const double *values,
                          const char *title, const char *y_label,
                          const struct report_plots_size *size, struct arena tmp)
 {
+    bool whole = report_plots_whole(values, d->n_generations);
+    double most = 0;
+    for (int i = 0; i < d->n_generations; i++) {
+        most = fmax(most, values[i]);
+    }
     const struct plot_series series = {.kind = PLOT_LINE,
                                        .tone = PLOT_FRONT,
                                        .x = d->generation,
@@ -249,9 +264,11 @@ void report_plots_course(struct text *out, const struct report_data *d, const do
         .y_label = y_label,
         .x_min = d->n_generations ? d->generation[0] : 0,
         .x_max = d->n_generations ? d->generation[d->n_generations - 1] : 1,
-        .y_min = 1,
-        .y_max = 0,
+        .y_min = whole ? 0 : 1, /* counts from zero; else what the series spans */
+        .y_max = whole ? most : 0,
         .x_exact = true,
+        .x_whole = true,
+        .y_whole = whole,
         .series = &series,
         .n_series = 1,
     };

@@ -4,29 +4,31 @@
 
 void report_style(struct text *out)
 {
-    text_add(out, ":root{color-scheme:light "
-                  "dark;--sheet:#fff;--ink:#1b1f24;--soft:#5c6670;--line:#dfe3e8;--wash:#f5f7f9;"
-                  "--blue:#1f5fd0}\n"
-                  "*{box-sizing:border-box}\n"
-                  "html{background:var(--sheet);-webkit-text-size-adjust:100%}\n"
-                  "body{margin:0 auto;max-width:68rem;padding:2rem 1.25rem "
-                  "3rem;color:var(--ink);background:var(--sheet);"
-                  "font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica "
-                  "Neue',Arial,sans-serif;"
-                  "overflow-wrap:break-word}\n"
-                  "h1{font-size:1.7rem;line-height:1.2;margin:0 0 .3rem;letter-spacing:-.01em}\n"
-                  "h2{font-size:1.15rem;margin:2.8rem 0 .8rem}\n"
-                  "p{margin:.4rem 0;max-width:46rem}.soft{color:var(--soft)}main .soft{font-size:.88rem}\n"
-                  "a{color:var(--blue)}\n"
-                  "code{font:.82em/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans "
-                  "Mono',monospace}\n"
-                  "pre{margin:.8rem 0;padding:.7rem "
-                  ".9rem;background:var(--wash);border-radius:6px;white-space:pre-wrap;"
-                  "overflow-wrap:anywhere}\n"
-                  "figure{margin:0}figcaption{color:var(--soft);font-size:.88rem;line-height:1.45;"
-                  "margin-top:.4rem;"
-                  "max-width:46rem}\n"
-                  "svg{display:block;width:100%;height:auto}svg.narrow{display:none}\n");
+    text_add(
+        out,
+        ":root{color-scheme:light "
+        "dark;--sheet:#fff;--ink:#1b1f24;--soft:#5c6670;--line:#dfe3e8;--wash:#f5f7f9;"
+        "--blue:#1f5fd0}\n"
+        "*{box-sizing:border-box}\n"
+        "html{background:var(--sheet);-webkit-text-size-adjust:100%}\n"
+        "body{margin:0 auto;max-width:68rem;padding:2rem 1.25rem "
+        "3rem;color:var(--ink);background:var(--sheet);"
+        "font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica "
+        "Neue',Arial,sans-serif;"
+        "overflow-wrap:break-word}\n"
+        "h1{font-size:1.7rem;line-height:1.2;margin:0 0 .3rem;letter-spacing:-.01em}\n"
+        "h2{font-size:1.15rem;margin:2.8rem 0 .8rem}\n"
+        "p{margin:.4rem 0;max-width:46rem}.soft{color:var(--soft)}main .soft{font-size:.88rem}\n"
+        "a{color:var(--blue)}\n"
+        "code{font:.82em/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans "
+        "Mono',monospace}\n"
+        "pre{margin:.8rem 0;padding:.7rem "
+        ".9rem;background:var(--wash);border-radius:6px;white-space:pre-wrap;"
+        "overflow-wrap:anywhere}\n"
+        "figure{margin:0}figcaption{color:var(--soft);font-size:.88rem;line-height:1.45;"
+        "margin-top:.4rem;"
+        "max-width:46rem}\n"
+        "svg{display:block;width:100%;height:auto}svg.narrow{display:none}\n");
     text_add(
         out,
         ".facts{display:flex;flex-wrap:wrap;gap:.9rem 2.2rem;"
@@ -96,6 +98,7 @@ void report_style(struct text *out)
         "(prefers-color-scheme:dark){:root{--sheet:#14171b;--ink:#e6e9ed;--soft:#9aa4af;"
         "--line:#2a3037;--wash:#1c2126;--blue:#6ea8fe}}\n"
         "@media print{body{max-width:none;padding:0;font-size:10.5pt}h2{break-after:avoid}\n"
+        ".pair{grid-template-columns:1fr 1fr}.three,.cells{grid-template-columns:1fr 1fr 1fr}\n"
         "figure,tr,.bars,.facts{break-inside:avoid}th button::after{content:''}a{color:inherit;"
         "text-decoration:none}}\n");
     plot_style(out);

@@ -108,24 +108,12 @@ else
 fi
 
 # On a terminal: colour, unless NO_COLOR or TERM=dumb; in a pipe never.
-cat >"$tmp/terminal.py" <<'EOF'
-import os, pty, subprocess, sys
-ours, theirs = pty.openpty()
-process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=theirs)
-os.close(theirs)
-out = b""
-while True:
-    try:
-        data = os.read(ours, 4096)
-    except OSError: # the other end is closed
-        break
-    if not data:
-        break
-    out += data
-process.wait()
-print("colour" if b"\x1b[" in out else "plain" if b"Usage" in out else repr(out))
-EOF
-pty() { env "$@" python3 "$tmp/terminal.py" "$hdnas" --help; }
+pty() {
+    case $(env "$@" python3 tests/terminal.py out "$hdnas" --help) in
+        *"$(printf '\033')["*) echo colour ;;
+        *Usage*) echo plain ;;
+    esac
+}
 out=$(pty TERM=xterm NO_COLOR=)
 [ "$out" = colour ]
 result "colour on a terminal" $? "$out"

@@ -152,6 +152,35 @@ static void data_is_understood(void **state)
     report_data_release(&d);
 }
 
+static void costs_have_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config, *name, *unit;
+    } cases[] = {
+        {"{}", "cost", ""},
+        {"{\"cost_name\": \"a\", \"cost_unit\": \"b\", \"options\": {\"device\": \"c\"}}", "a",
+         "b"},
+        {"{\"cost_unit\": \"ms\", \"options\": {\"device\": \"fpga\"}}", "fpga latency", "ms"},
+        {"{\"cost_unit\": \"mJ\", \"options\": {\"device\": \"fpga\"}}", "fpga energy", "mJ"},
+        {"{\"cost_unit\": \"MFLOP\", \"options\": {\"device\": \"flops\"}}", "flops", "MFLOP"},
+        {"{\"cost_source\": \"x.csv:col\", \"options\": {\"device\": \"table:x.csv:col\"}}", "col",
+         ""},
+        {"{\"cost_unit\": 3, \"options\": 4}", "cost", ""},
+    };
+    for (size_t i = 0; i < N_ELEMS(cases); i++) {
+        struct report_data d;
+        struct err e;
+        assert_true(
+            file_write(path_of(dir, "config.json"), cases[i].config, strlen(cases[i].config), &e));
+        assert_true(report_data_read(&d, &arena, dir, &e));
+        assert_string_equal(d.cost_name, cases[i].name);
+        assert_string_equal(d.unit, cases[i].unit);
+        report_data_release(&d);
+    }
+    copy("config.json");
+}
+
 static void optional_files_may_be_missing(void **state)
 {
     (void)state;
@@ -297,6 +326,7 @@ int main(void)
         cmocka_unit_test(page_shows_the_run),
         cmocka_unit_test(the_page_is_the_same_again),
         cmocka_unit_test(data_is_understood),
+        cmocka_unit_test(costs_have_names),
         cmocka_unit_test(optional_files_may_be_missing),
         cmocka_unit_test(missing_files_are_named),
         cmocka_unit_test(nonsense_is_named),
