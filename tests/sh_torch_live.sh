@@ -10,7 +10,7 @@ if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
 fi
 dir=$(mktemp -d "${TMPDIR:-/tmp}/hdnas-torch-XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
-if ! "$python" tests/torch/live.py "$dir" >"$dir/log" 2>&1; then
+if ! "$python" -B tests/torch/live.py "$dir" >"$dir/log" 2>&1; then
     sed 's/^/# /' "$dir/log"
     echo "not ok 1 PyTorch could not make the cases"
     echo "1..1"
