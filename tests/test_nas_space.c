@@ -137,8 +137,8 @@ static void test_every_form_is_read(void **state)
         "nb201/13714",
         "nb201:333123",
         "nb201/code:333123",
-        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_"
-        "3x3~2|",
+        ("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|"
+         "skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"),
     };
     struct arch first = parsed(same[0]);
     for (size_t i = 0; i < N_ELEMS(same); i++) {
@@ -224,6 +224,36 @@ static void test_counts(void **state)
     struct model_spec spec = cifar;
     nb201()->model(&a, &spec);
     assert_string_equal(spec.arch, "nb201:333123");
+}
+
+/* What the space counts in closed form is what the network itself has; the benchmark adds a
+ * multiply-add a class for the classifier's bias. */
+static void test_counts_are_the_networks(void **state)
+{
+    (void)state;
+    static const struct model_spec specs[] = {{.input = {32, 32, 3}, .n_classes = 10},
+                                              {.input = {28, 28, 1}, .n_classes = 10},
+                                              {.input = {16, 16, 3}, .n_classes = 120},
+                                              {.input = {64, 20, 4}, .n_classes = 7},
+                                              {.input = {8, 8, 1}, .n_classes = 2}};
+    struct arena keep;
+    struct err e = {0};
+    assert_true(arena_init(&keep, (size_t)64 << 20, &e));
+    struct rng r = rng_key(2, RNG_TEST, 0);
+    for (int i = 0; i < 60; i++) {
+        struct arena tmp = keep;
+        struct model_spec spec = specs[i % N_ELEMS(specs)];
+        struct graph *g;
+        struct arch a;
+        space_random(nb201(), &a, &r);
+        nb201()->model(&a, &spec);
+        if (!model_build(&g, &tmp, &spec, &e)) {
+            fail_msg("%s: %s", spec.arch, e.text);
+        }
+        assert_int_equal(nb201()->params(&a, &spec), graph_param_count(g));
+        assert_int_equal(nb201()->macs(&a, &spec), graph_macs(g) + spec.n_classes);
+    }
+    arena_release(&keep);
 }
 
 static void test_connected(void **state)
@@ -369,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_every_form_is_read),
         cmocka_unit_test(test_what_is_no_architecture),
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_counts_are_the_networks),
         cmocka_unit_test(test_connected),
         cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_the_benchmarks_table),
