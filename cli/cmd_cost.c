@@ -142,6 +142,11 @@ static bool cost_run(const struct options *o, struct arena *keep, struct err *e)
     if (o->json) {
         json_print(&json, stdout);
     }
+    if (cost.kind->remark && !o->quiet) {
+        char text[256];
+        cost.kind->remark(&cost, text);
+        fprintf(stderr, "%s\n", text);
+    }
     return true;
 }
 

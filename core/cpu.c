@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -122,6 +123,38 @@ int cpu_count(void)
     }
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (int)n : 1;
+}
+
+/* First line of a file of the kernel's; false where there is none. */
+static bool cpu_line(const char *path, char *line, int len)
+{
+    FILE *f = fopen(path, "r");
+    bool ok = f && fgets(line, len, f);
+    if (f) {
+        fclose(f);
+    }
+    if (ok) {
+        line[strcspn(line, "\n")] = 0;
+    }
+    return ok;
+}
+
+void cpu_condition(char *buf, size_t len)
+{
+    char line[64], governor[64] = "", mhz[32] = "", celsius[32] = "", load[32] = "";
+    if (cpu_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", line, sizeof line)) {
+        snprintf(governor, sizeof governor, "governor %.40s, ", line);
+    }
+    if (cpu_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", line, sizeof line)) {
+        snprintf(mhz, sizeof mhz, "%.0f MHz, ", strtod(line, NULL) / 1e3);
+    }
+    if (cpu_line("/sys/class/thermal/thermal_zone0/temp", line, sizeof line)) {
+        snprintf(celsius, sizeof celsius, "%.0f C, ", strtod(line, NULL) / 1e3);
+    }
+    if (cpu_line("/proc/loadavg", line, sizeof line)) {
+        snprintf(load, sizeof load, "load %.2f", strtod(line, NULL));
+    }
+    snprintf(buf, len, "%s%s%s%s", governor, mhz, celsius, load);
 }
 
 bool cpu_pin(struct cpu_affinity *old)

@@ -35,6 +35,10 @@ void cpu_model_name(char *buf, size_t len);
 /* Processors this process may run on. */
 int cpu_count(void);
 
+/* What the kernel tells of the state of the machine, for reports of measurements: "governor
+ * performance, 2600 MHz, 48 C, load 1.02"; what it does not tell is left out. Copied into buf. */
+void cpu_condition(char *buf, size_t len);
+
 /* Keep the calling thread on the processor it is on, for a measurement. Fills old; false where the system cannot. */
 struct cpu_affinity {
     unsigned char mask[128]; /* the system's set of processors */

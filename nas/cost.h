@@ -36,6 +36,8 @@ struct cost_kind {
     /* False = the device cannot run it (infeasible). tmp is scratch. Deterministic, except for measurements, which
      * are logged and replayed from the log. */
     bool (*of)(const struct cost *c, const struct arch *a, double *value, struct arena tmp);
+    /* NULL, or what is to be said of the measurements so far (how quiet the machine was). */
+    void (*remark)(const struct cost *c, char text[256]);
 };
 
 MUST_USE bool cost_open(struct cost *c, struct arena *keep, const struct cost_options *o, struct err *e);

@@ -22,7 +22,9 @@ static const double max_spread = .1;
 struct local_state {
     const struct space *space;
     struct model_spec model;
-    struct machine mc; /* one thread */
+    struct machine mc;       /* one thread */
+    int n_measured, n_noisy; /* so far; one measurement at a time (parallel_safe is false) */
+    double worst_spread;     /* of the rounds that counted */
 };
 
 static bool local_match(const struct cost_options *o)
@@ -35,7 +37,8 @@ static bool local_open(struct cost *c, struct arena *keep, const struct cost_opt
 {
     ASSERT(o->mc);
     struct local_state *state = arena_push_zero(keep, 1, sizeof *state);
-    *state = (struct local_state){o->space, o->model, machine_serial(o->mc)};
+    *state =
+        (struct local_state){.space = o->space, .model = o->model, .mc = machine_serial(o->mc)};
     /* Build one network now: an input shape the space cannot take is an error here, and cannot be
      * one later. */
     struct arch a = {{0}};
@@ -85,7 +88,7 @@ static double local_round(struct net *net, const struct machine *mc, const float
 
 static bool local_of(const struct cost *c, const struct arch *a, double *value, struct arena tmp)
 {
-    const struct local_state *state = c->state;
+    struct local_state *state = c->state;
     struct model_spec spec = state->model;
     struct graph *graph;
     struct net *net;
@@ -117,8 +120,21 @@ static bool local_of(const struct cost *c, const struct arch *a, double *value, 
         }
     }
     cpu_unpin(&before);
+    state->n_measured++;
+    state->n_noisy += best_spread > max_spread;
+    state->worst_spread = fmax(state->worst_spread, best_spread);
     *value = round(1e9 * best) / 1e6; /* the clock counts nanoseconds */
     return true;
+}
+
+static void local_remark(const struct cost *c, char text[256])
+{
+    const struct local_state *state = c->state;
+    char condition[128];
+    cpu_condition(condition, sizeof condition);
+    snprintf(text, 256, "%d of %d measurements spread by more than %.0f %% (worst %.0f %%)%s; %s",
+             state->n_noisy, state->n_measured, 100 * max_spread, 100 * state->worst_spread,
+             10 * state->n_noisy > state->n_measured ? ": the machine was busy" : "", condition);
 }
 
 const struct cost_kind cost_local = {
@@ -127,4 +143,5 @@ const struct cost_kind cost_local = {
     .match = local_match,
     .open = local_open,
     .of = local_of,
+    .remark = local_remark,
 };
