@@ -1,6 +1,6 @@
 /*
- * cost.h: the contract of a hardware cost. Rooms nas/cost_*.c (params, flops, local measurement, table), table
- * nas/costs.c. Lower is better.
+ * cost.h: the contract of a hardware cost. Rooms nas/cost_*.c (params, flops, local measurement,
+ * table), table nas/costs.c. Lower is better.
  */
 #ifndef NAS_COST_H
 #define NAS_COST_H
@@ -10,8 +10,9 @@
 
 struct cost_options {
     const struct space *space;
-    const char *device;      /* SPEC: params | flops | local | table:FILE[:COLUMN] | a device name from a table */
-    const char *metric;      /* latency (default) | energy */
+    const char *device; /* SPEC: params | flops | local | table:FILE[:COLUMN] | a device name from a
+                           table */
+    const char *metric; /* latency (default) | energy */
     const char *tables_dir;  /* --tables or HDNAS_TABLES; NULL = none */
     struct model_spec model; /* input shape and classes for params, flops, local */
     const struct machine *mc;
@@ -19,11 +20,11 @@ struct cost_options {
 
 struct cost {
     const struct cost_kind *kind;
-    char name[96];  /* "fpga latency" */
-    char unit[16];  /* "ms", "mJ", "MFLOP", "params" */
+    char name[96];    /* "fpga latency" */
+    char unit[16];    /* "ms", "mJ", "MFLOP", "params" */
     char source[512]; /* file and column, or how it is measured */
-    char sha256[65]; /* of the table; "" without one */
-    void *state;    /* the room's own, in the arena */
+    char sha256[65];  /* of the table; "" without one */
+    void *state;      /* the room's own, in the arena */
 };
 
 struct cost_kind {
@@ -33,15 +34,17 @@ struct cost_kind {
     /* false without touching e: the SPEC is not this room's. */
     bool (*match)(const struct cost_options *o);
     bool (*open)(struct cost *c, struct arena *keep, const struct cost_options *o, struct err *e);
-    /* False = the device cannot run it (infeasible). tmp is scratch. Deterministic, except for measurements, which
-     * are logged and replayed from the log. */
+    /* False = the device cannot run it (infeasible). tmp is scratch. Deterministic, except for
+     * measurements, which are logged and replayed from the log. */
     bool (*of)(const struct cost *c, const struct arch *a, double *value, struct arena tmp);
     /* NULL, or what is to be said of the measurements so far (how quiet the machine was). */
     void (*remark)(const struct cost *c, char text[256]);
 };
 
-MUST_USE bool cost_open(struct cost *c, struct arena *keep, const struct cost_options *o, struct err *e);
-static inline bool cost_of(const struct cost *c, const struct arch *a, double *value, struct arena tmp)
+MUST_USE bool cost_open(struct cost *c, struct arena *keep, const struct cost_options *o,
+                        struct err *e);
+static inline bool cost_of(const struct cost *c, const struct arch *a, double *value,
+                           struct arena tmp)
 {
     return c->kind->of(c, a, value, tmp);
 }

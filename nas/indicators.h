@@ -4,12 +4,14 @@
 
 #include "core/arena.h"
 
-/* Volume dominated by obj[n, n_obj] up to ref[n_obj], n_obj 2 or 3; points on or beyond ref add 0; duplicates, order and
- * dominated points change nothing. Exact sweep, O(n log n) in 2-D, O(n^2 log n) in 3-D [Fonseca2006]. */
-double indicators_hypervolume(const double *obj, int n, int n_obj, const double *ref, struct arena tmp);
+/* Volume dominated by obj[n, n_obj] up to ref[n_obj], n_obj 2 or 3; points on or beyond ref add 0;
+ * duplicates, order and dominated points change nothing. Exact sweep, O(n log n) in 2-D, O(n^2 log
+ * n) in 3-D [Fonseca2006]. */
+double indicators_hypervolume(const double *obj, int n, int n_obj, const double *ref,
+                              struct arena tmp);
 
-/* Inverted generational distance and its weakly Pareto-compliant form [Ishibuchi2015]: mean over the reference set
- * z[n_z, n_obj] of the distance to the nearest point of a[n_a, n_obj]. */
+/* Inverted generational distance and its weakly Pareto-compliant form [Ishibuchi2015]: mean over
+ * the reference set z[n_z, n_obj] of the distance to the nearest point of a[n_a, n_obj]. */
 double indicators_igd(const double *a, int n_a, const double *z, int n_z, int n_obj);
 double indicators_igd_plus(const double *a, int n_a, const double *z, int n_z, int n_obj);
 

@@ -1,7 +1,8 @@
 /*
- * search.h: the contract of a search method: ask for architectures, be told verdicts. It sees spaces, never networks,
- * data or devices. Rooms nas/search_*.c, table nas/searches.c. Same seed, same questions: a search draws only from
- * keyed streams, and verdicts are told in the order asked, so replaying a log replays the search.
+ * search.h: the contract of a search method: ask for architectures, be told verdicts. It sees
+ * spaces, never networks, data or devices. Rooms nas/search_*.c, table nas/searches.c. Same seed,
+ * same questions: a search draws only from keyed streams, and verdicts are told in the order asked,
+ * so replaying a log replays the search.
  */
 #ifndef NAS_SEARCH_H
 #define NAS_SEARCH_H
@@ -14,11 +15,11 @@ enum { SEARCH_MAX_OBJECTIVES = 3 };
 
 struct search_options {
     int population;
-    int generations;     /* counting the first */
+    int generations; /* counting the first */
     uint64_t seed;
-    const char *preset;  /* "paper" or "default" */
+    const char *preset;                                          /* "paper" or "default" */
     double crossover_rate, mutation_rate, sbx_eta, mutation_eta; /* negative = the preset's */
-    int tournament;      /* regevo: sample size; 0 = its default */
+    int tournament;           /* regevo: sample size; 0 = its default */
     const struct arch *first; /* NULL, or architectures for the first population */
     int n_first;
 };
@@ -27,21 +28,26 @@ struct search_options {
 struct search_member {
     struct arch arch;
     struct verdict verdict;
-    double diversity; /* chi(a, P) = sum over P of squared cost differences [Sinha2024, eq. of chi]; 0 if infeasible */
+    double diversity; /* chi(a, P) = sum over P of squared cost differences [Sinha2024, eq. of chi];
+                         0 if infeasible */
     int rank;         /* front, 0 = non-dominated */
 };
 
 struct search {
     const char *name, *help;
     size_t (*state_bytes)(const struct space *s, const struct search_options *o);
-    void (*init)(void *state, const struct space *s, const struct search_options *o, struct arena *keep);
-    /* Write up to max architectures to evaluate next (a generation at a time where there are generations); 0 = done. */
+    void (*init)(void *state, const struct space *s, const struct search_options *o,
+                 struct arena *keep);
+    /* Write up to max architectures to evaluate next (a generation at a time where there are
+     * generations); 0 = done. */
     int (*ask)(void *state, struct arch *out, int max);
     /* Verdicts for exactly what the last ask returned, in that order. */
     void (*tell)(void *state, const struct arch *archs, const struct verdict *verdicts, int n);
     /* The current population, at most max; returns how many. */
     int (*population)(const void *state, struct search_member *out, int max);
-    int (*generation)(const void *state); /* 0-based number of the generation last told */
+    /* 0-based number of the last generation whose verdicts are complete, -1 before. Rounds of
+     * questions may be smaller than a generation (regevo). */
+    int (*generation)(const void *state);
 };
 
 int search_count(void);

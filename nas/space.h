@@ -1,6 +1,6 @@
 /*
- * space.h: the contract of a search space: architectures as short words over small alphabets. Rooms nas/space_*.c,
- * table nas/spaces.c. Searches see only this.
+ * space.h: the contract of a search space: architectures as short words over small alphabets. Rooms
+ * nas/space_*.c, table nas/spaces.c. Searches see only this.
  */
 #ifndef NAS_SPACE_H
 #define NAS_SPACE_H
@@ -16,17 +16,19 @@ struct arch {
 };
 
 struct space {
-    const char *name;                   /* "nb201" */
+    const char *name; /* "nb201" */
     int n_genes;
-    const uint8_t *n_choices;           /* [n_genes] alphabet size of each gene */
-    int64_t size;                       /* number of genotypes, -1 = beyond counting */
+    const uint8_t *n_choices; /* [n_genes] alphabet size of each gene */
+    int64_t size;             /* number of genotypes, -1 = beyond counting */
     /* From an index, a string or a code; ERR_INPUT says what was found. */
     bool (*parse)(struct arch *a, const char *text, struct err *e);
-    void (*format)(const struct arch *a, char text[SPACE_TEXT_LEN]); /* canonical string of the field */
-    void (*code)(const struct arch *a, char text[SPACE_TEXT_LEN]);   /* digits */
-    int64_t (*index)(const struct arch *a);                          /* benchmark index, -1 = has none */
+    void (*format)(const struct arch *a,
+                   char text[SPACE_TEXT_LEN]); /* canonical string of the field */
+    void (*code)(const struct arch *a, char text[SPACE_TEXT_LEN]); /* digits */
+    int64_t (*index)(const struct arch *a); /* benchmark index, -1 = has none */
     bool (*from_index)(struct arch *a, int64_t index);
-    /* The representative of all architectures that compute the same function; equal genotype = isomorphic. */
+    /* The representative of all architectures that compute the same function; equal genotype =
+     * isomorphic. */
     void (*canonical)(const struct arch *a, struct arch *out);
     bool (*connected)(const struct arch *a); /* does the output depend on the input */
     /* The network: fills spec->arch; build with model_build. */
@@ -47,7 +49,7 @@ int space_neighbours(const struct space *s, const struct arch *a, struct arch *o
 /* Each gene is drawn anew among the other choices with probability rate. */
 void space_mutate(const struct space *s, struct arch *a, double rate, struct rng *r);
 /* Each gene from either parent with probability 1/2. */
-void space_crossover(const struct space *s, const struct arch *a, const struct arch *b, struct arch *child,
-                     struct rng *r);
+void space_crossover(const struct space *s, const struct arch *a, const struct arch *b,
+                     struct arch *child, struct rng *r);
 
 #endif

@@ -1,4 +1,5 @@
-/* verdict.h: what is known of one architecture after its evaluation. A result, not an error: the search goes on. */
+/* verdict.h: what is known of one architecture after its evaluation. A result, not an error: the
+ * search goes on. */
 #ifndef NAS_VERDICT_H
 #define NAS_VERDICT_H
 
@@ -14,10 +15,10 @@ enum verdict_status {
 
 struct verdict {
     enum verdict_status status; /* anything but OK is infeasible */
-    double score;               /* higher is better; finite where status is OK, else the worst seen: -DBL_MAX */
-    double cost;                /* lower is better; +DBL_MAX where there is none */
-    double violation;           /* >= 0; how far from feasible, for constraint handling; 0 = feasible */
-    double seconds;             /* time it took; never part of a result */
+    double score; /* higher is better; finite where status is OK, else the worst seen: -DBL_MAX */
+    double cost;  /* lower is better; +DBL_MAX where there is none */
+    double violation; /* >= 0; how far from feasible, for constraint handling; 0 = feasible */
+    double seconds;   /* time it took; never part of a result */
 };
 
 #endif
