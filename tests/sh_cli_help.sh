@@ -126,6 +126,9 @@ result "none on a dumb terminal" $? "$out"
 ! grep -q "$(printf '\033')" "$tmp/help"
 result "none in a pipe" $?
 
+out=$(HDNAS=$hdnas sh docs/cli.sh | diff - docs/cli.md)
+result "docs/cli.md says what --help says (else: sh docs/cli.sh >docs/cli.md)" $? "$out"
+
 python3 - "$hdnas" <<'EOF'
 import subprocess, sys, time
 times = []
