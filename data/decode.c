@@ -1,9 +1,15 @@
-/* stb_image [Barrett2021] does the work; this file gives it only the formats we promise, capped
- * memory and a reader that notices when it is asked for bytes beyond the end (stb would take them
- * as zeros). */
+/*
+ * stb_image [Barrett2021] decodes PNG, JPEG and BMP; this file gives it no other format, capped and
+ * zeroed memory, JPEGs whose tables have been checked (its own check comes too late: version 2.27
+ * writes beyond its table), and a reader that notices when it is asked for bytes beyond the end (it
+ * would take them as zeros). PNM is read here: stb's reader overruns its buffer on a maximum above
+ * 255.
+ */
 #include "data/decode.h"
+#include "data/jpeg.h"
+#include "data/png.h"
+#include "data/pnm.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +18,6 @@ enum {
     DECODE_MAX_SIDE = 16384,
     DECODE_MAX_PIXELS = 1 << 26, /* 67 million: no camera of 2024 makes more in one shot */
     DECODE_MAX_ALLOC = 1 << 29,  /* the largest single block: that many pixels, 16 bits x 4 */
-    DECODE_MAX_SCANS =
-        200, /* of a progressive JPEG; encoders write about 10. Each may cost a pass over all */
 };
 
 /* The library asks for memory itself, so this file is an exception to "malloc only in arena.c": an
@@ -21,7 +25,7 @@ enum {
  * decompression bombs. */
 static void *decode_malloc(size_t n)
 {
-    return n > DECODE_MAX_ALLOC ? NULL : malloc(n);
+    return n > DECODE_MAX_ALLOC ? NULL : calloc(1, n);
 }
 
 static void *decode_realloc(void *p, size_t n)
@@ -34,7 +38,6 @@ static void *decode_realloc(void *p, size_t n)
 #define STBI_ONLY_PNG
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_BMP
-#define STBI_ONLY_PNM
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
 #define STBI_NO_HDR
@@ -90,46 +93,50 @@ static int decode_eof(void *user)
     return r->at == r->n;
 }
 
-/* Scans of a JPEG, counted from above: FF DA may also stand in a comment or thumbnail. */
-static int decode_count_scans(const unsigned char *bytes, size_t n)
-{
-    int count = 0;
-    const unsigned char *p = bytes, *end = bytes + n;
-    while ((p = memchr(p, 0xff, (size_t)(end - p))) && ++p < end) {
-        count += *p == 0xda;
-    }
-    return count;
-}
-
 static const char *decode_reason(void)
 {
     const char *reason = stbi_failure_reason();
     return reason ? reason : "unknown reason";
 }
 
-bool decode_open(struct decode *d, const char *path, const unsigned char *bytes, size_t n,
-                 struct err *e)
+static bool decode_check_size(const char *path, int w, int h, struct err *e)
 {
-    ASSERT(d && path && (bytes || n == 0));
-    *d = (struct decode){.w = 0};
-    int w = 0, h = 0, n_comp = 0;
-    if (n == 0 || n > DECODE_MAX_BYTES) {
-        return err_set(e, ERR_INPUT, "%s: expected a picture of 1 byte to %d MiB, found %zu bytes",
-                       path, DECODE_MAX_BYTES >> 20, n);
+    return (w >= 1 && h >= 1 && w <= DECODE_MAX_SIDE && h <= DECODE_MAX_SIDE &&
+            (int64_t)w * h <= DECODE_MAX_PIXELS) ||
+           err_set(e, ERR_INPUT,
+                   "%s: expected a picture of at most %d a side and %d pixels, found %d x %d", path,
+                   DECODE_MAX_SIDE, DECODE_MAX_PIXELS, w, h);
+}
+
+static bool decode_pnm(struct decode *d, const char *path, const unsigned char *bytes, size_t n,
+                       struct err *e)
+{
+    struct pnm pnm;
+    if (!pnm_read(&pnm, path, bytes, n, DECODE_MAX_SIDE, e) ||
+        !decode_check_size(path, pnm.w, pnm.h, e)) {
+        return false;
     }
+    d->rgb = decode_malloc(3 * (size_t)pnm.w * (size_t)pnm.h);
+    if (!d->rgb) {
+        return err_set(e, ERR_FAILED, "%s: out of memory for %d x %d pixels", path, pnm.w, pnm.h);
+    }
+    d->w = pnm.w;
+    d->h = pnm.h;
+    pnm_rgb(d->rgb, &pnm);
+    return true;
+}
+
+/* bytes: a BMP, or a PNG or JPEG that has been tidied. */
+static bool decode_stb(struct decode *d, const char *path, const unsigned char *bytes, size_t n,
+                       struct err *e)
+{
+    int w = 0, h = 0, n_comp = 0;
     if (!stbi_info_from_memory(bytes, (int)n, &w, &h, &n_comp)) {
         return err_set(e, ERR_INPUT, "%s: expected a PNG, JPEG, BMP or PNM picture, found: %s",
                        path, decode_reason());
     }
-    if (w < 1 || h < 1 || w > DECODE_MAX_SIDE || h > DECODE_MAX_SIDE ||
-        (int64_t)w * h > DECODE_MAX_PIXELS) {
-        return err_set(e, ERR_INPUT,
-                       "%s: expected a picture of at most %d a side and %d pixels, found %d x %d",
-                       path, DECODE_MAX_SIDE, DECODE_MAX_PIXELS, w, h);
-    }
-    if (bytes[0] == 0xff && decode_count_scans(bytes, n) > DECODE_MAX_SCANS) {
-        return err_set(e, ERR_INPUT, "%s: expected a JPEG of at most %d scans, found more", path,
-                       DECODE_MAX_SCANS);
+    if (!decode_check_size(path, w, h, e)) {
+        return false;
     }
     static const stbi_io_callbacks calls = {
         .read = decode_read, .skip = decode_skip, .eof = decode_eof};
@@ -145,6 +152,39 @@ bool decode_open(struct decode *d, const char *path, const unsigned char *bytes,
                        n);
     }
     return true;
+}
+
+bool decode_open(struct decode *d, const char *path, const unsigned char *bytes, size_t n,
+                 struct err *e)
+{
+    ASSERT(d && path && (bytes || n == 0));
+    *d = (struct decode){.w = 0};
+    if (n == 0 || n > DECODE_MAX_BYTES) {
+        return err_set(e, ERR_INPUT, "%s: expected a picture of 1 byte to %d MiB, found %zu bytes",
+                       path, DECODE_MAX_BYTES >> 20, n);
+    }
+    if (bytes[0] == 'P') {
+        return decode_pnm(d, path, bytes, n, e);
+    }
+    if (bytes[0] == 'B') {
+        return decode_stb(d, path, bytes, n, e);
+    }
+    bool jpeg = bytes[0] == 0xff;
+    if (!jpeg && bytes[0] != 0x89) {
+        return err_set(e, ERR_INPUT,
+                       "%s: byte 0: expected a PNG, JPEG, BMP or PNM picture, found byte 0x%02x",
+                       path, bytes[0]);
+    }
+    unsigned char *tidy = decode_malloc(n);
+    size_t n_tidy = 0;
+    if (!tidy) {
+        return err_set(e, ERR_FAILED, "%s: out of memory for %zu bytes", path, n);
+    }
+    bool ok = jpeg ? jpeg_tidy(tidy, &n_tidy, path, bytes, n, e)
+                   : png_tidy(tidy, &n_tidy, path, bytes, n, e);
+    ok = ok && decode_stb(d, path, tidy, n_tidy, e);
+    free(tidy);
+    return ok;
 }
 
 void decode_close(struct decode *d)

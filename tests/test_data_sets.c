@@ -1,7 +1,7 @@
 /*
  * What all data sets share: the table and how a SPEC is read; and the two that need no file from
  * outside: the built-in sample is balanced and what its name says, the synthetic images can be told
- * apart by their gratings and by nothing simpler.
+ * apart by their gratings, and at most half of them by a linear classifier.
  */
 #define _GNU_SOURCE
 #include "core/rng.h"
