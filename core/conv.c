@@ -141,22 +141,32 @@ void conv_backward_weights(const struct machine *mc, float *dw, const float *x, 
     conv_run(&j, algo);
 }
 
-/* Rows in one float sum, and channels that fit the sums kept on the stack. */
-enum { CONV_BIAS_ROWS = 256, CONV_BIAS_CHANNELS = 256 };
+/* Rows in one float sum, and channels whose sums fit the stack (24 KiB). */
+enum { CONV_BIAS_ROWS = 256, CONV_BIAS_CHANNELS = 2048 };
 
 void conv_backward_bias(const struct machine *mc, float *dbias, const float *dy, size_t n_pixels,
                         int k, struct arena tmp)
 {
     (void)tmp;
     ASSERT(k > 0);
-    for (int k0 = 0; k0 < k; k0++) {
-        double sum = 0;
-        for (size_t p = 0; p < n_pixels; p++) {
-            sum += (double)dy[p * (size_t)k + (size_t)k0];
+    float sum[CONV_BIAS_CHANNELS];
+    double total[CONV_BIAS_CHANNELS];
+    size_t rows = k <= CONV_BIAS_CHANNELS ? CONV_BIAS_ROWS : 1;
+    for (int k0 = 0; k0 < k; k0 += CONV_BIAS_CHANNELS) {
+        int n = MIN(k - k0, (int)CONV_BIAS_CHANNELS);
+        memset(total, 0, sizeof total);
+        for (size_t p = 0; p < n_pixels; p += rows) {
+            memset(sum, 0, (size_t)n * sizeof *sum);
+            mc->k->norm_row_sum_f32(sum, dy + p * (size_t)k + (size_t)k0, MIN(rows, n_pixels - p),
+                                    n);
+            for (int i = 0; i < n; i++) {
+                total[i] += (double)sum[i];
+            }
         }
-        dbias[k0] = (float)sum;
+        for (int i = 0; i < n; i++) {
+            dbias[k0 + i] = (float)total[i];
+        }
     }
-    (void)mc;
 }
 
 int64_t conv_macs(const struct conv_shape *s)

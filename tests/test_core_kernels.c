@@ -1,0 +1,747 @@
+/*
+ * test_core_kernels.c (kcheck): every kernel of every tier this machine runs against its plain C
+ * twin.
+ *
+ * Data are small whole numbers, so that sums come out exact in any order and results are compared
+ * bit for bit; where a kernel divides or multiplies by fractions, a few units in the last place.
+ * Buffers lie flush against unreadable pages, before or behind, with sentinels on the other side.
+ * Sizes are 0, 1, VL - 1, VL, VL + 1, 2 VL + 3 of every tier and random ones. A row of kernel.def
+ * that no check calls fails; a crash fails under its name. KCHECK_SEED repeats a run, its seed is
+ * printed.
+ */
+#define _GNU_SOURCE
+#include "core/kernels.h"
+#include "core/rng.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { MAX_BUFS = 24, ROUNDS = 40 };
+
+/* A buffer between unreadable pages. */
+struct buf {
+    unsigned char *map;
+    size_t map_bytes, page;
+    float *p;
+    size_t n;
+};
+
+struct kcheck {
+    const struct kernels *k, *ref;
+    struct rng rng;
+    struct buf bufs[MAX_BUFS];
+    int n_bufs;
+    int round;
+    char what[200];
+};
+
+static uint64_t seed;
+static sigjmp_buf crash_point;
+static volatile sig_atomic_t crash_signal;
+
+static void on_crash(int sig)
+{
+    crash_signal = sig;
+    siglongjmp(crash_point, 1);
+}
+
+/* ---- buffers ---- */
+
+/* n floats, flush with the page behind or (every second time) before; the rest of the readable
+ * pages is filled with a pattern that must survive. */
+static float *buf_new(struct kcheck *c, size_t n)
+{
+    assert_true(c->n_bufs < MAX_BUFS);
+    struct buf *b = &c->bufs[c->n_bufs++];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = n * sizeof(float);
+    size_t inner = DIV_UP(bytes + 1, page) * page;
+    *b = (struct buf){.map_bytes = inner + 2 * page, .page = page, .n = n};
+    b->map = mmap(NULL, b->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(b->map != MAP_FAILED);
+    assert_int_equal(mprotect(b->map + page, inner, PROT_READ | PROT_WRITE), 0);
+    memset(b->map + page, 0xa5, inner);
+    bool behind = rng_below(&c->rng, 2);
+    b->p = (float *)(void *)(b->map + page + (behind ? inner - bytes : 0));
+    return b->p;
+}
+
+static bool sentinels_hold(const struct buf *b)
+{
+    const unsigned char *first = b->map + b->page, *data = (const unsigned char *)b->p;
+    const unsigned char *end = b->map + b->map_bytes - b->page;
+    for (const unsigned char *p = first; p < end; p++) {
+        if ((p < data || p >= data + b->n * sizeof(float)) && *p != 0xa5) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void bufs_release(struct kcheck *c)
+{
+    for (int i = 0; i < c->n_bufs; i++) {
+        munmap(c->bufs[i].map, c->bufs[i].map_bytes);
+    }
+    c->n_bufs = 0;
+}
+
+/* Whole numbers in -8 .. 8; sums of some thousand products of them are exact. */
+static float *whole(struct kcheck *c, size_t n)
+{
+    float *p = buf_new(c, n);
+    for (size_t i = 0; i < n; i++) {
+        p[i] = (float)((int)rng_below(&c->rng, 17) - 8);
+    }
+    return p;
+}
+
+static float *copy_of(struct kcheck *c, const float *from, size_t n)
+{
+    float *p = buf_new(c, n);
+    memcpy(p, from, n * sizeof *p);
+    return p;
+}
+
+static const struct buf *buf_of(const struct kcheck *c, const float *p)
+{
+    for (int i = 0; i < c->n_bufs; i++) {
+        if (c->bufs[i].p == p) {
+            return &c->bufs[i];
+        }
+    }
+    return NULL;
+}
+
+/* got and want, two whole buffers of the same size, agree within `ulps` units in the last place of
+ * the larger of |want| and `scale`; NaN agrees with NaN. */
+static void same(struct kcheck *c, const char *name, const float *got, const float *want,
+                 double ulps, double scale)
+{
+    const struct buf *b = buf_of(c, got);
+    assert_non_null(b);
+    for (size_t i = 0; i < b->n; i++) {
+        double g = (double)got[i], w = (double)want[i];
+        double slack = ulps * fmax(fabs(w), scale) / (1 << 23);
+        if (!(fabs(g - w) <= slack || g == w || (isnan(g) && isnan(w)))) {
+            fail_msg("%s: %s[%zu] of %zu is %.9g, the reference has %.9g", c->what, name, i, b->n,
+                     g, w);
+        }
+    }
+}
+
+static void all_sentinels(struct kcheck *c)
+{
+    for (int i = 0; i < c->n_bufs; i++) {
+        if (!sentinels_hold(&c->bufs[i])) {
+            fail_msg("%s: wrote outside buffer %d", c->what, i);
+        }
+    }
+}
+
+/* Sizes around the registers of every tier, then random ones. */
+static size_t a_size(struct kcheck *c, size_t max)
+{
+    static const size_t fixed[] = {0,  1,  3,  4,  5,  7,  8,  9,  11, 15,
+                                   16, 17, 19, 31, 32, 33, 35, 47, 63, 64};
+    size_t n = c->round < (int)N_ELEMS(fixed) && rng_below(&c->rng, 4) > 0
+                   ? fixed[rng_below(&c->rng, N_ELEMS(fixed))]
+                   : rng_below(&c->rng, max + 1);
+    if (c->round < (int)N_ELEMS(fixed)) {
+        n = c->round % 2 == 0 ? fixed[c->round] : n;
+    }
+    return MIN(n, max);
+}
+
+static bool flip(struct kcheck *c)
+{
+    return rng_below(&c->rng, 2);
+}
+
+#define DESCRIBE(...) snprintf(c->what, sizeof c->what, __VA_ARGS__)
+
+/* ---- element-wise ---- */
+
+static void check_vec_act_f32(struct kcheck *c)
+{
+    for (int act = KERNEL_RELU; act <= KERNEL_NO_ACT; act++) {
+        size_t n = a_size(c, 300);
+        float *x = whole(c, n), *y = buf_new(c, n), *z = buf_new(c, n);
+        if (n > 2) {
+            x[n / 2] = NAN;
+            x[n / 3] = INFINITY;
+            x[n - 1] = -INFINITY;
+        }
+        DESCRIBE("act %d, n %zu", act, n);
+        c->ref->vec_act_f32(z, x, n, (enum kernel_act)act);
+        c->k->vec_act_f32(y, x, n, (enum kernel_act)act);
+        same(c, "y", y, z, act <= KERNEL_RELU6 || act == KERNEL_NO_ACT ? 0 : 4, 1);
+        c->k->vec_act_f32(x, x, n, (enum kernel_act)act);
+        same(c, "y in place", x, z, act <= KERNEL_RELU6 || act == KERNEL_NO_ACT ? 0 : 4, 1);
+        all_sentinels(c);
+        bufs_release(c);
+    }
+}
+
+static void check_vec_act_grad_f32(struct kcheck *c)
+{
+    for (int v = 0; v < 2 * (KERNEL_NO_ACT + 1); v++) {
+        enum kernel_act act = (enum kernel_act)(v / 2);
+        bool add = v % 2;
+        size_t n = a_size(c, 300);
+        float *x = whole(c, n), *dy = whole(c, n), *a = whole(c, n), *b = copy_of(c, a, n);
+        if (n > 2) {
+            dy[n / 2] = NAN;
+            x[n / 2] = 2;
+            dy[n - 1] = INFINITY;
+            x[n - 1] = -8; /* where the slope is 0 nothing comes through */
+        }
+        DESCRIBE("gradient of act %d, n %zu, add %d", (int)act, n, add);
+        c->ref->vec_act_grad_f32(a, x, dy, n, act, add);
+        c->k->vec_act_grad_f32(b, x, dy, n, act, add);
+        /* The tails of sigmoid and tanh times an infinity are not worth an agreement. */
+        if (n > 2 && (act == KERNEL_SIGMOID || act == KERNEL_TANH)) {
+            a[n - 1] = b[n - 1] = 0;
+        }
+        same(c, "dx", b, a, act == KERNEL_RELU || act == KERNEL_RELU6 ? 0 : 16, 8);
+        all_sentinels(c);
+        bufs_release(c);
+    }
+}
+
+static void check_vec_sum_f32(struct kcheck *c)
+{
+    const float *in[8];
+    size_t n = a_size(c, 300);
+    int n_in = 1 + (int)rng_below(&c->rng, 8);
+    for (int j = 0; j < n_in; j++) {
+        in[j] = whole(c, n);
+    }
+    float *a = buf_new(c, n), *b = buf_new(c, n);
+    DESCRIBE("n_in %d, n %zu", n_in, n);
+    c->ref->vec_sum_f32(a, in, n_in, n);
+    c->k->vec_sum_f32(b, in, n_in, n);
+    same(c, "y", b, a, 0, 0);
+}
+
+static void check_vec_axpy_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 300);
+    float *x = whole(c, n), *a = whole(c, n), *b = copy_of(c, a, n);
+    DESCRIBE("n %zu", n);
+    c->ref->vec_axpy_f32(a, -3, x, n);
+    c->k->vec_axpy_f32(b, -3, x, n);
+    same(c, "y", b, a, 0, 0);
+}
+
+static void check_vec_scale_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 300);
+    float *x = whole(c, n), *a = buf_new(c, n), *b = buf_new(c, n);
+    DESCRIBE("n %zu", n);
+    c->ref->vec_scale_f32(a, 0.3f, x, n);
+    c->k->vec_scale_f32(b, 0.3f, x, n);
+    same(c, "y", b, a, 0, 0);
+}
+
+static void check_vec_dot_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 3000);
+    float *x = whole(c, n), *y = whole(c, n);
+    DESCRIBE("n %zu", n);
+    double a = c->ref->vec_dot_f32(x, y, n), b = c->k->vec_dot_f32(x, y, n);
+    if (a != b) {
+        fail_msg("%s: %.17g, the reference has %.17g", c->what, b, a);
+    }
+}
+
+static void check_vec_sgd_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 300);
+    float *w = whole(c, n), *v = flip(c) ? whole(c, n) : NULL, *g = whole(c, n);
+    float *w2 = copy_of(c, w, n), *v2 = v ? copy_of(c, v, n) : NULL;
+    struct kernel_sgd s = {
+        .lr = 0.1f, .momentum = v ? 0.9f : 0, .decay = 5e-4f, .nesterov = flip(c)};
+    DESCRIBE("n %zu, momentum %g, nesterov %d", n, (double)s.momentum, s.nesterov);
+    c->ref->vec_sgd_f32(w, v, g, n, &s);
+    c->k->vec_sgd_f32(w2, v2, g, n, &s);
+    same(c, "w", w2, w, 2, 16);
+    if (v) {
+        same(c, "v", v2, v, 2, 16);
+    }
+}
+
+static void check_vec_adam_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 300);
+    float *w = whole(c, n), *m = whole(c, n), *v = whole(c, n), *g = whole(c, n);
+    for (size_t i = 0; i < n; i++) {
+        v[i] = fabsf(v[i]) + 1;
+    }
+    float *w2 = copy_of(c, w, n), *m2 = copy_of(c, m, n), *v2 = copy_of(c, v, n);
+    struct kernel_adam s = {.beta1 = 0.9f,
+                            .beta2 = 0.999f,
+                            .eps = 1e-8f,
+                            .decay = 0.01f,
+                            .step_size = 0.02f,
+                            .root_correction = 3};
+    DESCRIBE("n %zu", n);
+    c->ref->vec_adam_f32(w, m, v, g, n, &s);
+    c->k->vec_adam_f32(w2, m2, v2, g, n, &s);
+    same(c, "w", w2, w, 2, 16);
+    same(c, "m", m2, m, 2, 16);
+    same(c, "v", v2, v, 2, 16);
+}
+
+static void check_vec_finite_f32(struct kcheck *c)
+{
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    size_t n = a_size(c, 300);
+    float *x = whole(c, n);
+    DESCRIBE("n %zu", n);
+    if (!c->k->vec_finite_f32(x, n)) {
+        fail_msg("%s: calls finite numbers not finite", c->what);
+    }
+    for (size_t i = 0; i < n; i += 1 + n / 9) {
+        float was = x[i];
+        x[i] = bad[rng_below(&c->rng, 3)];
+        if (c->k->vec_finite_f32(x, n)) {
+            fail_msg("%s: does not see %g at %zu", c->what, (double)x[i], i);
+        }
+        x[i] = was;
+    }
+}
+
+/* ---- the product over taps ---- */
+
+static struct kernel_post some_post(struct kcheck *c, size_t n_y, size_t n_cols, bool zero_nan)
+{
+    static const enum kernel_act acts[] = {KERNEL_NO_ACT, KERNEL_RELU, KERNEL_RELU6, KERNEL_HSWISH};
+    struct kernel_post p = {.act = acts[rng_below(&c->rng, 4)], .into = flip(c)};
+    p.scale = flip(c) ? whole(c, n_cols) : NULL;
+    p.shift = flip(c) ? whole(c, n_cols) : NULL;
+    p.add = flip(c) ? whole(c, n_y) : NULL;
+    if (flip(c)) {
+        float *mask = whole(c, n_y);
+        if (n_y > 3 && zero_nan) {
+            mask[n_y / 2] = NAN; /* keeps */
+        }
+        p.mask = mask;
+    }
+    return p;
+}
+
+static void check_gemm_taps_f32(struct kcheck *c)
+{
+    struct kernel_tap taps[4];
+    int n_taps = (int)rng_below(&c->rng, 4);
+    size_t rows = a_size(c, 70), cols = MIN(a_size(c, 150), c->round % 5 ? 150 : 40);
+    bool by_columns = flip(c); /* rows of the product are neighbours in x (backward weights) */
+    int x_row = by_columns ? 1 : 1 + (int)rng_below(&c->rng, 40);
+    int x_inner = by_columns ? (int)rows + (int)rng_below(&c->rng, 3) : 1;
+    size_t w_inner = cols + rng_below(&c->rng, 3), y_row = cols + rng_below(&c->rng, 3);
+    size_t x_end = 0, w_end = 0; /* one beyond the last element read */
+    for (int t = 0; t < n_taps; t++) {
+        taps[t] = (struct kernel_tap){.x = (ptrdiff_t)rng_below(&c->rng, 30),
+                                      .w = (ptrdiff_t)rng_below(&c->rng, 30),
+                                      .n = (int)rng_below(&c->rng, 20)};
+        if (taps[t].n > 0 && rows > 0 && cols > 0) {
+            size_t last = (size_t)taps[t].x + (rows - 1) * (size_t)x_row +
+                          (size_t)((taps[t].n - 1) * x_inner);
+            x_end = MAX(x_end, last + 1);
+            w_end = MAX(w_end, (size_t)taps[t].w + (size_t)(taps[t].n - 1) * w_inner + cols);
+        }
+    }
+    size_t n_y = rows > 0 && cols > 0 ? (rows - 1) * y_row + cols : 0;
+    float *x = whole(c, x_end), *w = whole(c, w_end), *y = whole(c, n_y), *y2 = copy_of(c, y, n_y);
+    struct kernel_post post = some_post(c, n_y, cols, true);
+    int how = (int)rng_below(&c->rng, 3);
+    struct kernel_gemm g = {.x = x,
+                            .w = w,
+                            .y = y,
+                            .taps = taps,
+                            .n_taps = n_taps,
+                            .x_row = x_row,
+                            .x_inner = x_inner,
+                            .w_inner = (ptrdiff_t)w_inner,
+                            .y_row = (ptrdiff_t)y_row,
+                            .n_rows = rows,
+                            .n_cols = (int)cols,
+                            .accumulate = how == 1,
+                            .post = how == 2 ? &post : NULL};
+    DESCRIBE("rows %zu, cols %zu, taps %d, %s", rows, cols, n_taps,
+             how == 0   ? "plain"
+             : how == 1 ? "accumulate"
+                        : "post");
+    c->ref->gemm_taps_f32(&g);
+    g.y = y2;
+    c->k->gemm_taps_f32(&g);
+    same(c, "y", y2, y, how == 2 && post.act == KERNEL_HSWISH ? 4 : 0, 1);
+}
+
+/* ---- Winograd ---- */
+
+static void check_wino_input_f32(struct kcheck *c)
+{
+    int channels = (int)a_size(c, 70), lo = (int)rng_below(&c->rng, 4);
+    int hi = lo + (int)rng_below(&c->rng, (uint64_t)(7 - lo));
+    size_t step = (size_t)channels + rng_below(&c->rng, 5), width = (size_t)(hi - lo);
+    const float *rows[6];
+    for (int r = 0; r < 6; r++) {
+        float *p = whole(c, width * (size_t)channels);
+        rows[r] = (const float *)((uintptr_t)p - (size_t)(lo * channels) * sizeof *p);
+        if (r == 3 && width > 0 && channels > 0 && flip(c)) {
+            p[0] = NAN;
+        }
+    }
+    size_t n_v = channels > 0 ? 35 * step + (size_t)channels : 0;
+    float *a = whole(c, n_v), *b = copy_of(c, a, n_v);
+    bool relu = flip(c);
+    DESCRIBE("c %d, columns %d .. %d, relu %d", channels, lo, hi, relu);
+    c->ref->wino_input_f32(a, (ptrdiff_t)step, rows, lo, hi, channels, relu);
+    c->k->wino_input_f32(b, (ptrdiff_t)step, rows, lo, hi, channels, relu);
+    for (size_t i = 0; i < n_v; i++) {
+        /* Zero times NaN: the reference multiplies by the zeros of B, the kernels leave them out.
+         */
+        if (isnan(a[i]) && !isnan(b[i])) {
+            a[i] = b[i];
+        }
+    }
+    same(c, "v", b, a, 0, 0);
+}
+
+static void check_wino_weights_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 200), u_step = n + rng_below(&c->rng, 5),
+           w_step = n + rng_below(&c->rng, 5);
+    float *w = whole(c, n > 0 ? 8 * w_step + n : 0);
+    size_t n_u = n > 0 ? 35 * u_step + n : 0;
+    float *a = whole(c, n_u), *b = copy_of(c, a, n_u);
+    DESCRIBE("n %zu", n);
+    c->ref->wino_weights_f32(a, (ptrdiff_t)u_step, w, (ptrdiff_t)w_step, n);
+    c->k->wino_weights_f32(b, (ptrdiff_t)u_step, w, (ptrdiff_t)w_step, n);
+    same(c, "u", b, a, 8, 8);
+}
+
+static void check_wino_output_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 70), step = n + rng_below(&c->rng, 5), pixel = n + rng_below(&c->rng, 4);
+    int rows = 1 + (int)rng_below(&c->rng, 4), cols = 1 + (int)rng_below(&c->rng, 4);
+    size_t row = pixel * (size_t)cols + rng_below(&c->rng, 4);
+    size_t n_y = n > 0 ? (size_t)(rows - 1) * row + (size_t)(cols - 1) * pixel + n : 0;
+    float *m = whole(c, n > 0 ? 35 * step + n : 0), *a = whole(c, n_y), *b = copy_of(c, a, n_y);
+    struct kernel_post post = some_post(c, n_y, n, true);
+    bool plain = flip(c);
+    struct kernel_wino_out o = {.m = m,
+                                .m_step = (ptrdiff_t)step,
+                                .y = a,
+                                .y_pixel = (ptrdiff_t)pixel,
+                                .y_row = (ptrdiff_t)row,
+                                .n_rows = rows,
+                                .n_cols = cols,
+                                .n = (int)n,
+                                .post = plain ? NULL : &post};
+    DESCRIBE("n %zu, %d x %d, %s", n, rows, cols, plain ? "plain" : "post");
+    c->ref->wino_output_f32(&o);
+    o.y = b;
+    c->k->wino_output_f32(&o);
+    same(c, "y", b, a, !plain && post.act == KERNEL_HSWISH ? 4 : 0, 1);
+}
+
+/* ---- depthwise ---- */
+
+static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[30], size_t *n_x,
+                                      size_t *n_w, size_t *n_y)
+{
+    int channels = (int)a_size(c, 70);
+    size_t pixels = a_size(c, 40);
+    struct kernel_depth d = {.taps = taps,
+                             .n_taps = (int)rng_below(&c->rng, 30),
+                             .x_pixel = channels + (ptrdiff_t)rng_below(&c->rng, 9),
+                             .y_pixel = channels + (ptrdiff_t)rng_below(&c->rng, 9),
+                             .n_pixels = pixels,
+                             .c = channels};
+    bool some = channels > 0 && pixels > 0;
+    *n_x = *n_w = *n_y = 0;
+    for (int t = 0; t < d.n_taps; t++) {
+        taps[t].x = (ptrdiff_t)rng_below(&c->rng, 50);
+        taps[t].w = (ptrdiff_t)t * (channels + 1); /* apart: they are written in backward weights */
+        size_t x_last = (size_t)taps[t].x + (pixels - 1) * (size_t)d.x_pixel + (size_t)channels;
+        *n_x = some ? MAX(*n_x, x_last) : 0;
+        *n_w = channels > 0 ? (size_t)taps[t].w + (size_t)channels : 0;
+    }
+    *n_y = some ? (pixels - 1) * (size_t)d.y_pixel + (size_t)channels : 0;
+    DESCRIBE("c %d, pixels %zu, taps %d", channels, pixels, d.n_taps);
+    return d;
+}
+
+static void check_depthwise_row_f32(struct kcheck *c)
+{
+    struct kernel_tap taps[30];
+    size_t n_x, n_w, n_y;
+    struct kernel_depth d = some_depth(c, taps, &n_x, &n_w, &n_y);
+    struct kernel_post post = some_post(c, n_y, (size_t)d.c, true);
+    float *a = whole(c, n_y), *b = copy_of(c, a, n_y);
+    d.x = whole(c, n_x);
+    d.w = whole(c, n_w);
+    d.post = flip(c) ? &post : NULL;
+    d.y = a;
+    c->ref->depthwise_row_f32(&d);
+    d.y = b;
+    c->k->depthwise_row_f32(&d);
+    same(c, "y", b, a, d.post && post.act == KERNEL_HSWISH ? 4 : 0, 1);
+}
+
+static void check_depthwise_weights_f32(struct kcheck *c)
+{
+    struct kernel_tap taps[30];
+    size_t n_x, n_w, n_y;
+    struct kernel_depth d = some_depth(c, taps, &n_x, &n_w, &n_y);
+    float *a = whole(c, n_w), *b = copy_of(c, a, n_w);
+    d.x = whole(c, n_x);
+    d.y = whole(c, n_y);
+    d.dw = a;
+    c->ref->depthwise_weights_f32(&d);
+    d.dw = b;
+    c->k->depthwise_weights_f32(&d);
+    same(c, "dw", b, a, 0, 0);
+}
+
+/* ---- pooling ---- */
+
+static void check_pool_row_f32(struct kcheck *c)
+{
+    int size = c->round % 2 ? 3 : 1 + (int)rng_below(&c->rng, 6);
+    int stride = c->round % 4 < 2 ? 1 : 1 + (int)rng_below(&c->rng, 3);
+    int pad = (int)rng_below(&c->rng, (uint64_t)size / 2 + 1);
+    int width = MAX(size - 2 * pad, 1) + (int)rng_below(&c->rng, 20);
+    int out = (width + 2 * pad - size) / stride + 1, n_rows = (int)rng_below(&c->rng, 5);
+    int channels = (int)a_size(c, 70);
+    bool back = flip(c);
+    float share[8], row_scale[4];
+    const float *rows[4];
+    for (int i = 0; i <= size; i++) {
+        share[i] = 1.0f / (float)MAX(1, i);
+    }
+    struct kernel_pool p = {.rows = rows,
+                            .row_scale = row_scale,
+                            .n_rows = n_rows,
+                            .n_in = back ? out : width,
+                            .n_out = back ? width : out,
+                            .c = channels,
+                            .size = size,
+                            .stride = stride,
+                            .pad = pad,
+                            .share = share,
+                            .back = back,
+                            .into = flip(c)};
+    for (int r = 0; r < n_rows; r++) {
+        rows[r] = whole(c, (size_t)(p.n_in * channels));
+        row_scale[r] = share[rng_below(&c->rng, (uint64_t)size + 1)];
+    }
+    size_t n_y = (size_t)(p.n_out * channels);
+    float *a = whole(c, n_y), *b = copy_of(c, a, n_y);
+    DESCRIBE("c %d, size %d, stride %d, pad %d, %d to %d, rows %d, back %d", channels, size, stride,
+             pad, p.n_in, p.n_out, n_rows, back);
+    p.y = a;
+    c->ref->pool_row_f32(&p);
+    p.y = b;
+    c->k->pool_row_f32(&p);
+    same(c, "y", b, a, 40, 8);
+}
+
+/* ---- batch norm ---- */
+
+static void check_norm_moments_f32(struct kcheck *c)
+{
+    size_t rows = a_size(c, 90), channels = 1 + a_size(c, 150), n = rows * channels;
+    float *x = whole(c, n), *out[6];
+    for (int i = 0; i < 6; i++) {
+        out[i] = whole(c, channels);
+    }
+    if (n > 9) {
+        x[n / 2] = NAN;
+    }
+    DESCRIBE("rows %zu, c %zu", rows, channels);
+    c->ref->norm_moments_f32(out[0], out[1], out[2], x, rows, (int)channels);
+    c->k->norm_moments_f32(out[3], out[4], out[5], x, rows, (int)channels);
+    same(c, "mean", out[3], out[0], 0, 0);
+    same(c, "sum", out[4], out[1], (double)rows, 16);
+    same(c, "sum2", out[5], out[2], (double)rows, 1);
+}
+
+static void check_norm_apply_f32(struct kcheck *c)
+{
+    size_t rows = a_size(c, 40), channels = 1 + a_size(c, 150), n = rows * channels;
+    float *x = whole(c, n), *a = whole(c, n), *b = copy_of(c, a, n);
+    float *scale = whole(c, channels), *shift = whole(c, channels);
+    bool relu = flip(c), add = flip(c);
+    if (n > 3) {
+        x[n / 2] = NAN;
+    }
+    DESCRIBE("rows %zu, c %zu, relu %d, add %d", rows, channels, relu, add);
+    c->ref->norm_apply_f32(a, x, scale, shift, rows, (int)channels, relu, add);
+    c->k->norm_apply_f32(b, x, scale, shift, rows, (int)channels, relu, add);
+    same(c, "y", b, a, 0, 0);
+    if (!add) {
+        c->k->norm_apply_f32(x, x, scale, shift, rows, (int)channels, relu, false);
+        same(c, "y in place", x, a, 0, 0);
+    }
+}
+
+static void check_norm_grad_sums_f32(struct kcheck *c)
+{
+    size_t rows = a_size(c, 90), channels = 1 + a_size(c, 150), n = rows * channels;
+    float *x = whole(c, n), *dy = whole(c, n), *mean = whole(c, channels), *out[4];
+    for (int i = 0; i < 4; i++) {
+        out[i] = whole(c, channels);
+    }
+    DESCRIBE("rows %zu, c %zu", rows, channels);
+    c->ref->norm_grad_sums_f32(out[0], out[1], x, dy, mean, rows, (int)channels);
+    c->k->norm_grad_sums_f32(out[2], out[3], x, dy, mean, rows, (int)channels);
+    same(c, "sum_dy", out[2], out[0], 0, 0);
+    same(c, "sum_dyx", out[3], out[1], 0, 0);
+}
+
+static void check_norm_grad_f32(struct kcheck *c)
+{
+    size_t rows = a_size(c, 40), channels = 1 + a_size(c, 150), n = rows * channels;
+    float *x = whole(c, n), *dy = whole(c, n), *p[4], *a = whole(c, n), *b = copy_of(c, a, n);
+    for (int i = 0; i < 4; i++) {
+        p[i] = whole(c, channels);
+    }
+    bool add = flip(c);
+    DESCRIBE("rows %zu, c %zu, add %d", rows, channels, add);
+    c->ref->norm_grad_f32(a, x, dy, p[0], p[1], p[2], p[3], rows, (int)channels, add);
+    c->k->norm_grad_f32(b, x, dy, p[0], p[1], p[2], p[3], rows, (int)channels, add);
+    same(c, "dx", b, a, 0, 0);
+    if (!add) {
+        c->k->norm_grad_f32(dy, x, dy, p[0], p[1], p[2], p[3], rows, (int)channels, false);
+        same(c, "dx in place", dy, a, 0, 0);
+    }
+}
+
+static void check_norm_row_sum_f32(struct kcheck *c)
+{
+    size_t rows = a_size(c, 90), channels = 1 + a_size(c, 150);
+    float *x = whole(c, rows * channels), *a = whole(c, channels), *b = copy_of(c, a, channels);
+    DESCRIBE("rows %zu, c %zu", rows, channels);
+    c->ref->norm_row_sum_f32(a, x, rows, (int)channels);
+    c->k->norm_row_sum_f32(b, x, rows, (int)channels);
+    same(c, "sum", b, a, 0, 0);
+}
+
+static void check_peak_fma_f32(struct kcheck *c)
+{
+    float value = 0;
+    DESCRIBE("200 rounds");
+    if (!(c->k->peak_fma_f32(&value, 200) >= 400) || value != 2) {
+        fail_msg("%s: ends at %g", c->what, (double)value);
+    }
+}
+
+/* ---- all of them ---- */
+
+struct check {
+    const char *name;
+    void (*run)(struct kcheck *c);
+};
+
+#define CHECK(name)                                                                                \
+    {                                                                                              \
+#name, check_##name                                                                        \
+    }
+static const struct check checks[] = {
+    CHECK(vec_act_f32),        CHECK(vec_act_grad_f32),  CHECK(vec_sum_f32),
+    CHECK(vec_axpy_f32),       CHECK(vec_scale_f32),     CHECK(vec_dot_f32),
+    CHECK(vec_sgd_f32),        CHECK(vec_adam_f32),      CHECK(vec_finite_f32),
+    CHECK(gemm_taps_f32),      CHECK(wino_input_f32),    CHECK(wino_weights_f32),
+    CHECK(wino_output_f32),    CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32),
+    CHECK(pool_row_f32),       CHECK(norm_moments_f32),  CHECK(norm_apply_f32),
+    CHECK(norm_grad_sums_f32), CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),
+    CHECK(peak_fma_f32),
+};
+
+/* One kernel of one tier: what cmocka calls a test. */
+struct test_row {
+    char name[80];
+    const char *kernel;
+    enum cpu_tier tier;
+};
+
+static const struct check *find_check(const char *kernel)
+{
+    for (size_t i = 0; i < N_ELEMS(checks); i++) {
+        if (strcmp(checks[i].name, kernel) == 0) {
+            return &checks[i];
+        }
+    }
+    fail_msg("no check calls %s", kernel);
+    return NULL;
+}
+
+static void run_row(void **state)
+{
+    const struct test_row *row = *state;
+    static struct kcheck c;
+    const struct check *const check = find_check(row->kernel);
+    uint64_t stream = (uint64_t)row->tier;
+    for (const char *p = row->kernel; *p; p++) {
+        stream = stream * 31 + (uint64_t)*p;
+    }
+    c = (struct kcheck){.k = kernels_of(row->tier), .ref = kernels_of(CPU_REF)};
+    c.rng = rng_key(seed, RNG_TEST, stream);
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+    struct sigaction act = {.sa_handler = on_crash, .sa_flags = SA_NODEFER}, old[N_ELEMS(signals)];
+    for (size_t i = 0; i < N_ELEMS(signals); i++) {
+        sigaction(signals[i], &act, &old[i]);
+    }
+    bool crashed = sigsetjmp(crash_point, 1) != 0;
+    for (c.round = 0; !crashed && c.round < ROUNDS; c.round++) {
+        check->run(&c);
+        all_sentinels(&c);
+        bufs_release(&c);
+    }
+    for (size_t i = 0; i < N_ELEMS(signals); i++) {
+        sigaction(signals[i], &old[i], NULL);
+    }
+    if (crashed) {
+        fail_msg("%s: %s", c.what, strsignal(crash_signal));
+    }
+}
+
+int main(void)
+{
+    enum { MAX_TESTS = 200 };
+    static struct test_row rows[MAX_TESTS];
+    static struct CMUnitTest tests[MAX_TESTS];
+    size_t n = 0;
+    const char *asked = getenv("KCHECK_SEED");
+    seed = asked ? strtoull(asked, NULL, 10) : (uint64_t)time(NULL);
+    print_message("# KCHECK_SEED=%llu\n", (unsigned long long)seed);
+    for (int t = 0; t < CPU_N_TIERS; t++) {
+        if (t == CPU_REF || !cpu_has((enum cpu_tier)t)) {
+            continue;
+        }
+#define KERNEL(result, kernel_name, args)                                                          \
+    rows[n].kernel = #kernel_name;                                                                 \
+    rows[n].tier = (enum cpu_tier)t;                                                               \
+    snprintf(rows[n].name, sizeof rows[n].name, "%s__%s", #kernel_name,                            \
+             cpu_tier_name((enum cpu_tier)t));                                                     \
+    tests[n] = (struct CMUnitTest){                                                                \
+        .name = rows[n].name, .test_func = run_row, .initial_state = &rows[n]};                    \
+    n++;
+#include "core/kernel.def"
+#undef KERNEL
+    }
+    ASSERT(n <= MAX_TESTS);
+    return _cmocka_run_group_tests("kernels", tests, n, NULL, NULL);
+}
