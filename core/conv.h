@@ -1,7 +1,7 @@
 /*
  * conv.h: convolution of NHWC feature maps, forward and both backward passes, grouped and depthwise included.
  * Weights are [kh][kw][c/groups][k]. The algorithm per shape is conv's own choice (direct, Winograd, GEMM); each is
- * held to conv_ref within the bound stated in core/conv.c. Results do not depend on the number of threads.
+ * held to the definition within the bounds stated below. Results do not depend on the number of threads.
  *
  * Letters: n images, h w input size, c input channels, k output channels, kh kw kernel, oh ow output size,
  * x input, y output, w weights, d. gradient.
@@ -32,6 +32,10 @@ enum conv_dir { CONV_FWD, CONV_BWD_DATA, CONV_BWD_WEIGHTS };
 
 /* AUTO is the measured choice; the others force one where it applies (benchmarks and tests). */
 enum conv_algo { CONV_AUTO, CONV_REF, CONV_DIRECT, CONV_WINOGRAD, CONV_IM2COL, CONV_GEMM, CONV_DEPTHWISE, CONV_N_ALGOS };
+
+/* Winograd's bound: |error| <= CONV_WINOGRAD_FACTOR u max over a result of sum|a||b| (about 1e-5), u = 2^-24. Every
+ * other algorithm: n u sum|a||b| of the element itself, n terms. */
+enum { CONV_WINOGRAD_FACTOR = 160 };
 
 /* Fill oh, ow; ERR_INPUT for shapes that make no sense (non-positive sizes, c or k not divisible by groups, empty
  * output, products beyond 2^31 elements an image). */
