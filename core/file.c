@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One read or write: large enough that the calls cost nothing beside the copying, small enough for a stack. */
+/* One read or write: large enough that the calls cost nothing beside the copying, small enough for
+ * a stack. */
 enum { FILE_CHUNK_BYTES = 1 << 16 };
 
 /* Linux moves at most 0x7ffff000 bytes a call; asking for less keeps the loop simple. */
@@ -140,8 +141,8 @@ static bool sync_folder_of(const char *path, struct err *e)
         /* A folder that may be written but not read cannot be opened for syncing. */
         return errno == EACCES || system_error(e, folder, "open");
     }
-    bool ok = fsync(fd) == 0 || errno == EINVAL || errno == EROFS ||
-              system_error(e, folder, "sync");
+    bool ok =
+        fsync(fd) == 0 || errno == EINVAL || errno == EROFS || system_error(e, folder, "sync");
     close(fd);
     return ok;
 }

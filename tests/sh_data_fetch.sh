@@ -40,6 +40,7 @@ fi
 mkdir "$tmp/www"
 cp "$data"/mnist/*.gz "$tmp/www/"
 chmod u+w "$tmp/www"/*
+: >"$tmp/server"
 python3 -u -m http.server --bind 127.0.0.1 --directory "$tmp/www" 0 >"$tmp/server" 2>&1 &
 server=$!
 port=
