@@ -81,10 +81,11 @@ static bool report_data_read_summary(struct report_data *d, struct arena *keep, 
     return ok;
 }
 
+/* Every file is read as a log: a run that was killed leaves a line cut short. */
 static bool report_data_open(struct csv *csv, struct arena *keep, const struct report_data *d,
                              const char *file, struct err *e)
 {
-    return csv_read(csv, keep, arena_printf(keep, "%s/%s", d->dir, file), e);
+    return csv_read_log(csv, keep, arena_printf(keep, "%s/%s", d->dir, file), e);
 }
 
 static bool report_data_column(const struct csv *csv, const char *name, int *col, struct err *e)

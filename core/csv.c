@@ -45,7 +45,8 @@ static bool csv_step(struct csv_reader *r, enum csv_after *after, struct err *e)
     }
     return err_set(e, ERR_INPUT,
                    "%s: line %zu: expected comma or end of line after a quoted field, found "
-                   "byte 0x%02x", r->path, r->line, (unsigned char)*r->at);
+                   "byte 0x%02x",
+                   r->path, r->line, (unsigned char)*r->at);
 }
 
 static bool csv_quoted(struct csv_reader *r, char **field, char **field_end, struct err *e)
@@ -82,7 +83,7 @@ static bool csv_plain(struct csv_reader *r, char **field, char **field_end, stru
     return true;
 }
 
-/* One field; it is zero-terminated after what followed it was looked at, for the zero may lie there. */
+/* One field. The zero that ends it may lie on what follows, so that is looked at first. */
 static bool csv_field(struct csv_reader *r, char **field, enum csv_after *after, struct err *e)
 {
     char *field_end = NULL;
@@ -154,7 +155,8 @@ static bool csv_rows(struct csv *csv, struct csv_reader *r, struct arena *keep, 
     return true;
 }
 
-bool csv_read(struct csv *csv, struct arena *keep, const char *path, struct err *e)
+static bool csv_load(struct csv *csv, struct arena *keep, const char *path, bool is_log,
+                     struct err *e)
 {
     ASSERT(csv && keep && path);
     *csv = (struct csv){.path = arena_strdup(keep, path)};
@@ -162,6 +164,9 @@ bool csv_read(struct csv *csv, struct arena *keep, const char *path, struct err 
     size_t n = 0;
     if (!file_read(keep, path, csv_max_bytes, &bytes, &n, e)) {
         return false;
+    }
+    while (is_log && n > 0 && bytes[n - 1] != '\n') {
+        n--;
     }
     struct csv_reader r = {.path = path, .at = (char *)bytes, .end = (char *)bytes + n, .line = 1};
     const char *zero = memchr(bytes, 0, n);
@@ -178,6 +183,16 @@ bool csv_read(struct csv *csv, struct arena *keep, const char *path, struct err 
     return csv_header(csv, &r, keep, e) && csv_rows(csv, &r, keep, e);
 }
 
+bool csv_read(struct csv *csv, struct arena *keep, const char *path, struct err *e)
+{
+    return csv_load(csv, keep, path, false, e);
+}
+
+bool csv_read_log(struct csv *csv, struct arena *keep, const char *path, struct err *e)
+{
+    return csv_load(csv, keep, path, true, e);
+}
+
 int csv_column(const struct csv *csv, const char *name)
 {
     for (int i = 0; i < csv->n_cols; i++) {
@@ -188,7 +203,7 @@ int csv_column(const struct csv *csv, const char *name)
     return -1;
 }
 
-/* The line a row begins on: one a row, and one for every line feed inside a quoted field before it. */
+/* The line a row begins on: one a row, and one for every line feed in a quoted field before it. */
 static size_t csv_line(const struct csv *csv, size_t row)
 {
     size_t line = row + 2;

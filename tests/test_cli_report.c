@@ -300,6 +300,37 @@ static void cut_files_are_no_crash(void **state)
     }
 }
 
+/* A run killed while it wrote a line is drawn up to the line before. */
+static void a_cut_log_is_drawn(void **state)
+{
+    (void)state;
+    static const char *const logs[] = {"evals.csv", "generations.csv"};
+    for (size_t i = 0; i < N_ELEMS(logs); i++) {
+        struct err e = {0};
+        const char *whole = content(logs[i]);
+        size_t header = strcspn(whole, "\n") + 1, n = strlen(whole);
+        struct arena mark = arena;
+        for (size_t cut = MAX(header, n - 200); cut < n; cut++) {
+            int n_lines = 0;
+            struct report_data d;
+            for (size_t k = header; k < cut; k++) {
+                n_lines += whole[k] == '\n';
+            }
+            FILE *f = fopen(path_of(dir, logs[i]), "wb");
+            assert_non_null(f);
+            assert_int_equal(fwrite(whole, 1, cut, f), cut);
+            assert_int_equal(fclose(f), 0);
+            if (!report_data_read(&d, &arena, dir, &e)) {
+                fail_msg("%s cut at %zu: %s", logs[i], cut, e.text);
+            }
+            assert_int_equal(i == 0 ? d.n_evals : d.n_generations, n_lines);
+            report_data_release(&d);
+            arena.used = mark.used;
+        }
+        copy(logs[i]);
+    }
+}
+
 static void a_full_disk_keeps_the_old_page(void **state)
 {
     (void)state;
@@ -332,6 +363,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_named),
         cmocka_unit_test(an_empty_run_has_a_page),
         cmocka_unit_test(cut_files_are_no_crash),
+        cmocka_unit_test(a_cut_log_is_drawn),
         cmocka_unit_test(a_full_disk_keeps_the_old_page),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
