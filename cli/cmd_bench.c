@@ -225,8 +225,6 @@ static bool bench_problem(struct bench_session *s, const char *problem, struct e
     struct arena tmp = *s->keep;
     struct bench_case cases[BENCH_MAX_CASES];
     int n = 0, n_turns = (int)options_int(s->o, "repeats");
-    /* JSON grows in the command's arena: what this problem needs lies behind a gap for its rows. */
-    arena_push(&tmp, BENCH_MAX_CASES * 1024 + 2 * (s->json ? s->json->text.cap : 0), 1);
     if (!bench_open(cases, &n, &tmp, s, problem, e)) {
         return false;
     }
@@ -390,7 +388,9 @@ static bool bench_run_all(struct bench_session *s, struct err *e)
 static bool bench_cmd_run(const struct options *o, struct arena *keep, struct err *e)
 {
     struct json json;
-    json_init(&json, keep);
+    /* Rows grow while problems use what is left of the command's memory as scratch. */
+    struct arena rows = arena_carve(keep, (keep->cap - keep->used) / 8);
+    json_init(&json, &rows);
     struct bench_session s = {.o = o, .keep = keep, .json = o->json ? &json : NULL};
     s.request = (struct bench_request){
         .mc = &s.mc, .dir = options_text(o, "dir"), .algo = options_text(o, "algo")};
