@@ -68,7 +68,11 @@ static void table_cell(FILE *f, const char *text, int width, bool right, bool la
     } else {
         fprintf(f, "%*s%s", right ? width - n : 0, "", text);
     }
-    fprintf(f, last ? "\n" : "%*s", (right ? 0 : width - n) + TABLE_GAP, "");
+    if (last) {
+        fputc('\n', f);
+    } else {
+        fprintf(f, "%*s", (right ? 0 : width - n) + TABLE_GAP, "");
+    }
 }
 
 static void table_fit(int *width, const bool *number, int n_cols, int room)
