@@ -62,8 +62,12 @@ int front_sort(int *rank, const double *obj, const double *violation, int n, int
     int *order = arena_push(&tmp, (size_t)n, sizeof *order); /* ranked ones, front by front */
     for (int i = 0; i < n; i++) {
         rank[i] = -1;
-        for (int j = 0; j < n; j++) {
-            n_above[i] += contest_won(&contest, j, i);
+        for (int j = 0; j < i; j++) {
+            if (contest_won(&contest, j, i)) {
+                n_above[i]++;
+            } else {
+                n_above[j] += contest_won(&contest, i, j);
+            }
         }
     }
     int n_fronts = 0;
