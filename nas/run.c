@@ -317,8 +317,9 @@ static bool run_loop(struct run *r, struct file_log *generations, bool *interrup
             run_tell(r, r->workers[0]);
         }
         in_generation += n;
-        /* A generation is a population's worth of evaluations, or what is left of it. */
-        if (in_generation >= r->max_items || (n == 0 && in_generation > 0) || (n > 0 && n < r->max_items && n > 1)) {
+        /* The search knows when a generation is over; what is left at the end is one too. */
+        bool over = n == 0 || c->search->generation(r->search) >= r->status.generation;
+        if (in_generation > 0 && over) {
             in_generation = 0;
             if (!run_files_generation(r, generations, r->workers[0], e)) {
                 return false;
