@@ -142,6 +142,25 @@ static void test_cut_off_everywhere(void **state)
     }
 }
 
+/* A log that was killed while it wrote: the cut line is as if it had never been begun. */
+static void test_log(void **state)
+{
+    struct scratch *s = *state;
+    static const char text[] = "a,b\n1,2\n3,4\n";
+    for (size_t n = 0; n < sizeof text; n++) {
+        struct csv csv;
+        struct err e = {0};
+        scratch_write(s, "t.csv", text, n);
+        bool ok = csv_read_log(&csv, &s->arena, s->path, &e);
+        assert_int_equal(ok, n >= 4);
+        if (ok) {
+            assert_int_equal(csv.n_rows, (n - 4) / 4);
+        } else {
+            scratch_expect(&e, ERR_INPUT, "empty");
+        }
+    }
+}
+
 static void test_wide(void **state)
 {
     struct scratch *s = *state;
@@ -201,6 +220,7 @@ int main(void)
         T(test_numbers),
         T(test_cut_off_everywhere),
         T(test_wide),
+        T(test_log),
         T(test_real),
         T(test_memory_runs_out),
     };
