@@ -35,6 +35,10 @@ extern const struct conv_room conv_ref, conv_direct, conv_winograd, conv_depthwi
 size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s);
 void conv_wgrad_run(const struct conv_job *j);
 
+/* conv_winograd_weights.c: backward weights of conv_winograd. */
+size_t conv_winograd_weights_bytes(const struct machine *mc, const struct conv_shape *s);
+void conv_winograd_weights_run(const struct conv_job *j);
+
 /* conv_direct.c: forward and backward data where every channel is its own group. */
 void conv_direct_run_depthwise(const struct conv_job *j);
 size_t conv_direct_scratch_bytes(const struct machine *mc, const struct conv_shape *s,

@@ -190,13 +190,16 @@ static void wino_group(void *ctx, int item, int i_thread)
 static bool wino_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir)
 {
     (void)mc;
-    return dir != CONV_BWD_WEIGHTS && s->kh == 3 && s->kw == 3 && s->stride == 1 && s->pad <= 2 &&
-           s->groups == 1;
+    (void)dir;
+    return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->pad <= 2 && s->groups == 1;
 }
 
 static size_t wino_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
                                  enum conv_dir dir)
 {
+    if (dir == CONV_BWD_WEIGHTS) {
+        return conv_winograd_weights_bytes(mc, s);
+    }
     struct wino_job w = wino_plan(mc, s, dir);
     size_t plane = (size_t)w.c * (size_t)w.k * sizeof(float);
     return arena_round(WINO_E * w.u_step * sizeof(float)) +
@@ -207,6 +210,10 @@ static size_t wino_scratch_bytes(const struct machine *mc, const struct conv_sha
 
 static void wino_run(const struct conv_job *j)
 {
+    if (j->dir == CONV_BWD_WEIGHTS) {
+        conv_winograd_weights_run(j);
+        return;
+    }
     struct arena tmp = j->tmp;
     struct wino_job w = wino_plan(j->mc, j->s, j->dir);
     size_t plane = (size_t)w.c * (size_t)w.k;

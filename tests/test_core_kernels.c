@@ -456,6 +456,37 @@ static void check_wino_output_f32(struct kcheck *c)
     same(c, "y", b, a, !plain && post.act == KERNEL_HSWISH ? 4 : 0, 1);
 }
 
+static void check_wino_gradient_f32(struct kcheck *c)
+{
+    int channels = (int)a_size(c, 70), lo = (int)rng_below(&c->rng, 3);
+    int hi = lo + (int)rng_below(&c->rng, (uint64_t)(5 - lo));
+    size_t step = (size_t)channels + rng_below(&c->rng, 5), width = (size_t)(hi - lo);
+    const float *rows[4];
+    for (int r = 0; r < 4; r++) {
+        float *p = whole(c, width * (size_t)channels);
+        rows[r] = (const float *)((uintptr_t)p - (size_t)(lo * channels) * sizeof *p);
+    }
+    size_t n_v = channels > 0 ? 35 * step + (size_t)channels : 0;
+    float *a = whole(c, n_v), *b = copy_of(c, a, n_v);
+    DESCRIBE("c %d, columns %d .. %d", channels, lo, hi);
+    c->ref->wino_gradient_f32(a, (ptrdiff_t)step, rows, lo, hi, channels);
+    c->k->wino_gradient_f32(b, (ptrdiff_t)step, rows, lo, hi, channels);
+    same(c, "v", b, a, 0, 0);
+}
+
+static void check_wino_dweights_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 200), m_step = n + rng_below(&c->rng, 5),
+           w_step = n + rng_below(&c->rng, 5);
+    float *m = whole(c, n > 0 ? 35 * m_step + n : 0);
+    size_t n_w = n > 0 ? 8 * w_step + n : 0;
+    float *a = whole(c, n_w), *b = copy_of(c, a, n_w);
+    DESCRIBE("n %zu", n);
+    c->ref->wino_dweights_f32(a, (ptrdiff_t)w_step, m, (ptrdiff_t)m_step, n);
+    c->k->wino_dweights_f32(b, (ptrdiff_t)w_step, m, (ptrdiff_t)m_step, n);
+    same(c, "dw", b, a, 16, 16);
+}
+
 /* ---- depthwise ---- */
 
 static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[30], size_t *n_x,
@@ -660,14 +691,14 @@ struct check {
 #name, check_##name                                                                        \
     }
 static const struct check checks[] = {
-    CHECK(vec_act_f32),        CHECK(vec_act_grad_f32),  CHECK(vec_sum_f32),
-    CHECK(vec_axpy_f32),       CHECK(vec_scale_f32),     CHECK(vec_dot_f32),
-    CHECK(vec_sgd_f32),        CHECK(vec_adam_f32),      CHECK(vec_finite_f32),
-    CHECK(gemm_taps_f32),      CHECK(wino_input_f32),    CHECK(wino_weights_f32),
-    CHECK(wino_output_f32),    CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32),
-    CHECK(pool_row_f32),       CHECK(norm_moments_f32),  CHECK(norm_apply_f32),
-    CHECK(norm_grad_sums_f32), CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),
-    CHECK(peak_fma_f32),
+    CHECK(vec_act_f32),       CHECK(vec_act_grad_f32),      CHECK(vec_sum_f32),
+    CHECK(vec_axpy_f32),      CHECK(vec_scale_f32),         CHECK(vec_dot_f32),
+    CHECK(vec_sgd_f32),       CHECK(vec_adam_f32),          CHECK(vec_finite_f32),
+    CHECK(gemm_taps_f32),     CHECK(wino_input_f32),        CHECK(wino_weights_f32),
+    CHECK(wino_output_f32),   CHECK(wino_gradient_f32),     CHECK(wino_dweights_f32),
+    CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32), CHECK(pool_row_f32),
+    CHECK(norm_moments_f32),  CHECK(norm_apply_f32),        CHECK(norm_grad_sums_f32),
+    CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),      CHECK(peak_fma_f32),
 };
 
 /* One kernel of one tier: what cmocka calls a test. */

@@ -168,3 +168,98 @@ void SIMD_NAME(wino_output_f32)(const struct kernel_wino_out *o)
         }
     }
 }
+
+/* o = A d */
+SIMD_INLINE void wino_a(const v_f32 d[4], v_f32 o[6])
+{
+    const v_f32 two = v_set1(2), four = v_set1(4);
+    v_f32 even = v_add(d[0], d[2]), odd = v_add(d[1], d[3]);
+    v_f32 far_even = v_fma(four, d[2], d[0]), far_odd = v_fma(four, d[3], d[1]);
+    o[0] = d[0];
+    o[1] = v_add(even, odd);
+    o[2] = v_sub(even, odd);
+    o[3] = v_fma(two, far_odd, far_even);
+    o[4] = v_fnma(two, far_odd, far_even);
+    o[5] = d[3];
+}
+
+/* o = G^T m */
+SIMD_INLINE void wino_gt(const v_f32 m[6], v_f32 o[3])
+{
+    const v_f32 sixth = v_set1(1.0f / 6);
+    v_f32 near_sum = v_add(m[1], m[2]), near_diff = v_sub(m[2], m[1]);
+    v_f32 far_sum = v_add(m[3], m[4]), far_diff = v_sub(m[3], m[4]);
+    o[0] = v_fma(v_set1(1.0f / 4), m[0],
+                 v_mul(sixth, v_fma(v_set1(1.0f / 4), far_sum, v_sub(v_zero(), near_sum))));
+    o[1] = v_mul(sixth, v_fma(v_set1(0.5f), far_diff, near_diff));
+    o[2] = v_fma(sixth, v_sub(far_sum, near_sum), m[5]);
+}
+
+void SIMD_NAME(wino_gradient_f32)(float *v, ptrdiff_t v_step, const float *const *rows, int lo,
+                                  int hi, int c)
+{
+    const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
+    for (int i = 0; i < c; i += VL) {
+        const v_mask m = v_first(c - i);
+        const bool part = c - i < VL;
+        float half[24 * VL]; /* [row][column] */
+        for (int q = 0; q < 4; q++) {
+            v_f32 d[4], o[6];
+            V_FOR(r, 4) {
+                d[r] = v_zero();
+            }
+            if (q >= lo && q < hi) {
+                const ptrdiff_t at = (ptrdiff_t)q * c + i;
+                const float *p[4] = {r0 + at, r1 + at, r2 + at, r3 + at};
+                V_FOR(r, 4) {
+                    d[r] = part ? v_load_part(p[r], m) : v_load(p[r]);
+                }
+            }
+            wino_a(d, o);
+            V_FOR(r, 6) {
+                v_store(half + (r * 4 + q) * VL, o[r]);
+            }
+        }
+        for (int r = 0; r < 6; r++) {
+            v_f32 d[4], o[6];
+            V_FOR(q, 4) {
+                d[q] = v_load(half + (r * 4 + q) * VL);
+            }
+            wino_a(d, o);
+            V_FOR(q, 6) {
+                float *out = v + (r * 6 + q) * v_step + i;
+                if (part) {
+                    v_store_part(out, m, o[q]);
+                } else {
+                    v_store(out, o[q]);
+                }
+            }
+        }
+    }
+}
+
+void SIMD_NAME(wino_dweights_f32)(float *dw, ptrdiff_t w_step, const float *m, ptrdiff_t m_step,
+                                  size_t n)
+{
+    for (size_t i = 0; i < n; i += VL) {
+        const v_mask mask = v_first((ptrdiff_t)(n - i));
+        v_f32 half[6][3];
+        V_FOR(q, 6) {
+            v_f32 d[6];
+            V_FOR(r, 6) {
+                d[r] = v_load_part(m + (r * 6 + q) * m_step + (ptrdiff_t)i, mask);
+            }
+            wino_gt(d, half[q]);
+        }
+        V_FOR(r, 3) {
+            v_f32 d[6], o[3];
+            V_FOR(q, 6) {
+                d[q] = half[q][r];
+            }
+            wino_gt(d, o);
+            V_FOR(q, 3) {
+                v_store_part(dw + (r * 3 + q) * w_step + (ptrdiff_t)i, mask, o[q]);
+            }
+        }
+    }
+}

@@ -16,15 +16,16 @@ static const float wino_g[6][3] = {{1.0f / 4, 0, 0},
 static const float wino_at[4][6] = {
     {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
 
-/* out[n, n] = t[n, m] in[m, m] t^T */
-static void wino_both_sides(float *out, const float *t, const float *in, int n, int m)
+/* out[n, n] = T in[m, m] T^T, T[i, a] = t[i * row + a * col]. */
+static void wino_both_sides(float *out, const float *t, int row, int col, const float *in, int n,
+                            int m)
 {
     float half[6 * 6];
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < m; j++) {
             half[i * m + j] = 0;
             for (int a = 0; a < m; a++) {
-                half[i * m + j] += t[i * m + a] * in[a * m + j];
+                half[i * m + j] += t[i * row + a * col] * in[a * m + j];
             }
         }
     }
@@ -32,7 +33,7 @@ static void wino_both_sides(float *out, const float *t, const float *in, int n, 
         for (int j = 0; j < n; j++) {
             out[i * n + j] = 0;
             for (int a = 0; a < m; a++) {
-                out[i * n + j] += half[i * m + a] * t[j * m + a];
+                out[i * n + j] += half[i * m + a] * t[j * row + a * col];
             }
         }
     }
@@ -49,7 +50,7 @@ void wino_input_f32__ref(float *v, ptrdiff_t v_step, const float *const *rows, i
                 d[r * 6 + q] = relu && x < 0 ? 0 : x;
             }
         }
-        wino_both_sides(out, wino_bt[0], d, 6, 6);
+        wino_both_sides(out, wino_bt[0], 6, 1, d, 6, 6);
         for (int e = 0; e < 36; e++) {
             v[e * v_step + i] = out[e];
         }
@@ -59,21 +60,42 @@ void wino_input_f32__ref(float *v, ptrdiff_t v_step, const float *const *rows, i
 void wino_weights_f32__ref(float *u, ptrdiff_t u_step, const float *w, ptrdiff_t w_step, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float half[6][3];
-        for (int r = 0; r < 6; r++) {
-            for (int q = 0; q < 3; q++) {
-                half[r][q] = 0;
-                for (int a = 0; a < 3; a++) {
-                    half[r][q] += wino_g[r][a] * w[(a * 3 + q) * w_step + (ptrdiff_t)i];
-                }
-            }
+        float g[9], out[36];
+        for (int t = 0; t < 9; t++) {
+            g[t] = w[t * w_step + (ptrdiff_t)i];
         }
+        wino_both_sides(out, wino_g[0], 3, 1, g, 6, 3);
         for (int e = 0; e < 36; e++) {
-            float sum = 0;
-            for (int a = 0; a < 3; a++) {
-                sum += half[e / 6][a] * wino_g[e % 6][a];
-            }
-            u[e * u_step + (ptrdiff_t)i] = sum;
+            u[e * u_step + (ptrdiff_t)i] = out[e];
+        }
+    }
+}
+
+void wino_gradient_f32__ref(float *v, ptrdiff_t v_step, const float *const *rows, int lo, int hi,
+                            int c)
+{
+    for (int i = 0; i < c; i++) {
+        float d[16], out[36];
+        for (int p = 0; p < 16; p++) {
+            d[p] = p % 4 >= lo && p % 4 < hi ? rows[p / 4][p % 4 * c + i] : 0;
+        }
+        wino_both_sides(out, wino_at[0], 1, 6, d, 6, 4);
+        for (int e = 0; e < 36; e++) {
+            v[e * v_step + i] = out[e];
+        }
+    }
+}
+
+void wino_dweights_f32__ref(float *dw, ptrdiff_t w_step, const float *m, ptrdiff_t m_step, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float all[36], out[9];
+        for (int e = 0; e < 36; e++) {
+            all[e] = m[e * m_step + (ptrdiff_t)i];
+        }
+        wino_both_sides(out, wino_g[0], 1, 3, all, 3, 6);
+        for (int t = 0; t < 9; t++) {
+            dw[t * w_step + (ptrdiff_t)i] = out[t];
         }
     }
 }
@@ -85,7 +107,7 @@ void wino_output_f32__ref(const struct kernel_wino_out *o)
         for (int e = 0; e < 36; e++) {
             m[e] = o->m[e * o->m_step + i];
         }
-        wino_both_sides(out, wino_at[0], m, 4, 6);
+        wino_both_sides(out, wino_at[0], 6, 1, m, 4, 6);
         for (int r = 0; r < o->n_rows; r++) {
             for (int q = 0; q < o->n_cols; q++) {
                 ptrdiff_t at = r * o->y_row + q * o->y_pixel + i;

@@ -1,0 +1,149 @@
+/*
+ * conv_winograd_weights.c: backward weights of 3x3 convolutions of stride 1 by Winograd, the
+ * gradient of the algorithm of conv_winograd.c by its weights:
+ *
+ *   dw = G^T [ sum over tiles of (B^T d B) . (A dy A^T) ] G
+ *
+ * 36 products a tile and pair of channels where the definition needs 144. A group of tiles is
+ * transformed to v[36][tile][c] and d[36][tile][k], then m[e][c, k] += v[e]^T d[e].
+ *
+ * Tiles of the batch are cut into parts by their number alone; each part has its own m and is
+ * turned back to its own dw, the parts are added in index order. |error| <= CONV_WINOGRAD_FACTOR u
+ * max(sum|a||b|), as there.
+ */
+#include "core/conv_room.h"
+#include "core/kernel.h"
+#include "core/threads.h"
+
+#include <string.h>
+
+/* A part costs as much as six tiles (its m is cleared, turned back and added), so it has at
+ * least 64. */
+enum { WW_PARTS = 8, WW_MIN_TILES = 64, WW_E = 36, WW_MAX_TILES = 32 };
+/* Floats of v and d of a group: 256 KiB; m streams through the rest of L2. */
+enum { WW_GROUP_FLOATS = 65536 };
+/* Weights turned back or added by one call. */
+enum { WW_CHUNK = 4096 };
+
+struct ww_job {
+    const struct conv_job *j;
+    int tiles_x, tiles_image, n_tiles, group, n_parts;
+    size_t plane;                  /* c k */
+    size_t v_step, d_step, m_step; /* floats between planes */
+    float *zeros;                  /* [6, max(c, k)] */
+    float *scratch;                /* [n_threads][36 (v_step + d_step + m_step)] */
+    float *parts;                  /* [n_parts][9, c, k] */
+};
+
+static size_t ww_step(size_t floats)
+{
+    return DIV_UP(floats, (size_t)16) / 2 * 32 + 16; /* an odd number of cache lines */
+}
+
+static struct ww_job ww_plan(const struct conv_shape *s)
+{
+    struct ww_job w = {.tiles_x = DIV_UP(s->ow, 4), .plane = (size_t)s->c * (size_t)s->k};
+    w.tiles_image = w.tiles_x * DIV_UP(s->oh, 4);
+    w.n_tiles = w.tiles_image * s->n;
+    w.n_parts = MAX(1, MIN(w.n_tiles / WW_MIN_TILES, (int)WW_PARTS));
+    w.group = MAX(4, MIN(WW_GROUP_FLOATS / (WW_E * (s->c + s->k)), (int)WW_MAX_TILES));
+    w.v_step = ww_step((size_t)w.group * (size_t)s->c);
+    w.d_step = ww_step((size_t)w.group * (size_t)s->k);
+    w.m_step = ww_step(w.plane);
+    return w;
+}
+
+static size_t ww_thread_floats(const struct ww_job *w)
+{
+    return WW_E * (w->v_step + w->d_step + w->m_step);
+}
+
+/* Transform tile t of the batch into v and d. */
+static void ww_tile(const struct ww_job *w, float *v, float *d, int t)
+{
+    const struct conv_shape *s = w->j->s;
+    int image = t / w->tiles_image, in_image = t % w->tiles_image;
+    int oy = in_image / w->tiles_x * 4, ox = in_image % w->tiles_x * 4;
+    int iy = oy - s->pad, ix = ox - s->pad;
+    const float *x = w->j->x + (size_t)image * (size_t)s->h * (size_t)s->w * (size_t)s->c;
+    const float *dy = w->j->dy + (size_t)image * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
+    const float *rows[6], *dy_rows[4];
+    for (int r = 0; r < 6; r++) {
+        bool inside = iy + r >= 0 && iy + r < s->h;
+        rows[r] = inside ? x + ((ptrdiff_t)(iy + r) * s->w + ix) * s->c : w->zeros;
+    }
+    for (int r = 0; r < 4; r++) {
+        dy_rows[r] = oy + r < s->oh ? dy + ((ptrdiff_t)(oy + r) * s->ow + ox) * s->k : w->zeros;
+    }
+    const struct kernels *k = w->j->mc->k;
+    k->wino_input_f32(v, (ptrdiff_t)w->v_step, rows, MAX(0, -ix), MIN(6, s->w - ix), s->c,
+                      w->j->relu_in);
+    k->wino_gradient_f32(d, (ptrdiff_t)w->d_step, dy_rows, 0, MIN(4, s->ow - ox), s->k);
+}
+
+static void ww_part(void *ctx, int part, int i_thread)
+{
+    const struct ww_job *w = ctx;
+    const struct conv_shape *s = w->j->s;
+    const struct kernels *k = w->j->mc->k;
+    float *v = w->scratch + (size_t)i_thread * ww_thread_floats(w);
+    float *d = v + WW_E * w->v_step, *m = d + WW_E * w->d_step;
+    int first = (int)((int64_t)w->n_tiles * part / w->n_parts);
+    int last = (int)((int64_t)w->n_tiles * (part + 1) / w->n_parts);
+    for (int t0 = first; t0 < last; t0 += w->group) {
+        int n = MIN(w->group, last - t0);
+        for (int t = 0; t < n; t++) {
+            ww_tile(w, v + (size_t)t * (size_t)s->c, d + (size_t)t * (size_t)s->k, t0 + t);
+        }
+        struct kernel_tap tap = {.n = n};
+        for (size_t e = 0; e < WW_E; e++) {
+            struct kernel_gemm g = {.x = v + e * w->v_step,
+                                    .w = d + e * w->d_step,
+                                    .y = m + e * w->m_step,
+                                    .taps = &tap,
+                                    .n_taps = 1,
+                                    .x_row = 1,
+                                    .x_inner = s->c,
+                                    .w_inner = s->k,
+                                    .y_row = s->k,
+                                    .n_rows = (size_t)s->c,
+                                    .n_cols = s->k,
+                                    .accumulate = t0 > first};
+            k->gemm_taps_f32(&g);
+        }
+    }
+    k->wino_dweights_f32(w->parts + (size_t)part * 9 * w->plane, (ptrdiff_t)w->plane, m,
+                         (ptrdiff_t)w->m_step, w->plane);
+}
+
+static void ww_sum(void *ctx, int item, int i_thread)
+{
+    const struct ww_job *w = ctx;
+    const float *in[WW_PARTS];
+    (void)i_thread;
+    size_t at = (size_t)item * WW_CHUNK, n = MIN((size_t)WW_CHUNK, 9 * w->plane - at);
+    for (int p = 0; p < w->n_parts; p++) {
+        in[p] = w->parts + (size_t)p * 9 * w->plane + at;
+    }
+    w->j->mc->k->vec_sum_f32(w->j->out + at, in, w->n_parts, n);
+}
+
+size_t conv_winograd_weights_bytes(const struct machine *mc, const struct conv_shape *s)
+{
+    struct ww_job w = ww_plan(s);
+    return arena_round(6 * (size_t)MAX(s->c, s->k) * sizeof(float)) +
+           arena_round((size_t)mc->n_threads * ww_thread_floats(&w) * sizeof(float)) +
+           arena_round((size_t)w.n_parts * 9 * w.plane * sizeof(float));
+}
+
+void conv_winograd_weights_run(const struct conv_job *j)
+{
+    struct arena tmp = j->tmp;
+    struct ww_job w = ww_plan(j->s);
+    w.j = j;
+    w.zeros = arena_push_zero(&tmp, 6 * (size_t)MAX(j->s->c, j->s->k), sizeof(float));
+    w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * ww_thread_floats(&w), sizeof(float));
+    w.parts = arena_push(&tmp, (size_t)w.n_parts * 9 * w.plane, sizeof(float));
+    threads_for(j->mc, w.n_parts, ww_part, &w);
+    threads_for(j->mc, (int)DIV_UP(9 * w.plane, (size_t)WW_CHUNK), ww_sum, &w);
+}
