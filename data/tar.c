@@ -150,11 +150,14 @@ static bool tar_members(struct tar_stream *s, struct tar_member *members, int n_
         if (!tar_pull(s, head, sizeof head, &ended, e)) {
             return false;
         }
+        if (ended) {
+            return true;
+        }
         bool zero = true;
         for (int i = 0; i < TAR_BLOCK; i++) {
             zero = zero && head[i] == 0;
         }
-        if (ended || zero) {
+        if (zero) {
             return true; /* two blocks of zeros end an archive; one is enough to know */
         }
         if (!tar_check(s, head, e)) {
