@@ -80,9 +80,11 @@ void report_style(struct text *out)
         "font-size:.85rem}\n");
     text_add(
         out,
+        "@media(max-width:62rem){th{white-space:normal}th,td{padding:.38rem "
+        ".4rem;font-size:.85rem}}\n"
         "@media(max-width:56rem){.three{grid-template-columns:1fr "
         "1fr}.pair{grid-template-columns:1fr}}\n"
-        "@media(max-width:40rem){body{padding:1.2rem 1rem 2rem}h1{font-size:1.4rem}\n"
+        "@media screen and (max-width:46rem){body{padding:1.2rem 1rem 2rem}h1{font-size:1.4rem}\n"
         ".three{grid-template-columns:1fr}.options{columns:1}.facts{display:grid;grid-template-"
         "columns:1fr 1fr;gap:.9rem 1rem}\n"
         "svg.wide{display:none}svg.narrow{display:block}.cells{grid-template-columns:1fr}\n"
@@ -97,7 +99,9 @@ void report_style(struct text *out)
         "@media screen and "
         "(prefers-color-scheme:dark){:root{--sheet:#14171b;--ink:#e6e9ed;--soft:#9aa4af;"
         "--line:#2a3037;--wash:#1c2126;--blue:#6ea8fe}}\n"
-        "@media print{body{max-width:none;padding:0;font-size:10.5pt}h2{break-after:avoid}\n"
+        "@media "
+        "print{th{white-space:normal}body{max-width:none;padding:0;font-size:10.5pt}h2{break-after:"
+        "avoid}\n"
         ".pair{grid-template-columns:1fr 1fr}.three,.cells{grid-template-columns:1fr 1fr 1fr}\n"
         "figure,tr,.bars,.facts{break-inside:avoid}th button::after{content:''}a{color:inherit;"
         "text-decoration:none}}\n");
