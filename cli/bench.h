@@ -43,7 +43,7 @@ struct bench_kind {
     void (*run)(const struct bench_case *c, struct arena tmp);
 };
 
-extern const struct bench_kind bench_conv, bench_gemm, bench_net;
+extern const struct bench_kind bench_conv, bench_gemm, bench_gram, bench_net, bench_score;
 
 /* Read "n32h16..." : values[i] becomes the number behind letters[i], 1 to 2^20; those not named
  * keep what they hold. ERR_USAGE names what cannot be read, and letters whose value is still

@@ -26,9 +26,10 @@ for f in bench/shapes/*.txt; do
     done
 done
 
-"$hdnas" bench $quick --threads 1 gemm:m33n17k65 conv:n1h9c8k8r3 net:resnet20:n2:train net:resnet20:n2:infer >"$tmp/out" 2>"$tmp/err"
-[ $? -eq 0 ] && [ "$(head -1 "$tmp/out")" = "$head" ] && [ "$(wc -l <"$tmp/out")" -eq 7 ] && [ ! -s "$tmp/err" ]
-result "products, convolutions, networks: a row each way" $? "$(cat "$tmp/out" "$tmp/err")"
+"$hdnas" bench $quick --threads 1 gemm:m33n17k65 conv:n1h9c8k8r3 net:resnet20:n2:train net:resnet20:n2:infer \
+    net:nb201/0:n2:grad gram:n5d33 score:rmi-paper:0:n4s1 score:rmi:nb201:000000:s0 score:flops:0 >"$tmp/out" 2>"$tmp/err"
+[ $? -eq 0 ] && [ "$(head -1 "$tmp/out")" = "$head" ] && [ "$(wc -l <"$tmp/out")" -eq 12 ] && [ ! -s "$tmp/err" ]
+result "products, convolutions, networks, scores: a row each way" $? "$(cat "$tmp/out" "$tmp/err")"
 out=$("$hdnas" bench $quick --json --algo all --dir fwd conv:n1h9c8k8r3 gemm:m4n4k4 | python3 -c 'import json,sys
 rows = json.load(sys.stdin)
 assert len(rows) >= 2, rows
@@ -51,7 +52,8 @@ result "and bench/shapes/resnet.txt" $? "$out"
 result "--list alone shows the forms" $?
 
 for bad in conv: conv:n1h4c4k4 conv:n1h2c4k4r9p0 conv:n1h4c3k4r1g2 conv:h4c4k4r1x2 gemm:m1n2 net:resnet20 \
-    net:resnet20:n2 net:nonsense:n2:train what:n1 :; do
+    net:resnet20:n2 net:nonsense:n2:train gram:n4 score:rmi score:what:0 score:rmi:15625 score:rmi:0:n4x1 \
+    what:n1 :; do
     "$hdnas" bench $quick "$bad" >"$tmp/out" 2>"$tmp/err"
     [ $? -eq 2 ] && grep -q '^hdnas: error: ' "$tmp/err" && grep -q '^  hint: ' "$tmp/err"
     result "$bad is refused" $? "$(cat "$tmp/err")"
