@@ -11,8 +11,8 @@ struct archlist {
     int n, cap;
 };
 
-static bool archlist_add(struct archlist *list, struct arena *keep, const struct space *space, const char *text,
-                         struct err *e)
+static bool archlist_add(struct archlist *list, struct arena *keep, const struct space *space,
+                         const char *text, struct err *e)
 {
     if (list->n == list->cap) {
         int cap = MAX(64, 2 * list->cap);
@@ -27,13 +27,15 @@ static bool archlist_add(struct archlist *list, struct arena *keep, const struct
     return space->parse(&list->archs[list->n++], text, e);
 }
 
-static bool archlist_stdin(struct archlist *list, struct arena *keep, const struct space *space, struct err *e)
+static bool archlist_stdin(struct archlist *list, struct arena *keep, const struct space *space,
+                           struct err *e)
 {
     char line[LINE_LEN];
     for (int number = 1; fgets(line, sizeof line, stdin); number++) {
         size_t len = strlen(line);
         if (len + 1 == sizeof line && line[len - 1] != '\n') {
-            return err_set(e, ERR_INPUT, "standard input: line %d: longer than %d characters", number, LINE_LEN - 2);
+            return err_set(e, ERR_INPUT, "standard input: line %d: longer than %d characters",
+                           number, LINE_LEN - 2);
         }
         char *word = line + strspn(line, " \t");
         word[strcspn(word, " \t\r\n")] = 0;
@@ -47,8 +49,8 @@ static bool archlist_stdin(struct archlist *list, struct arena *keep, const stru
     return true;
 }
 
-bool archlist_read(struct arch **archs, int *n, struct arena *keep, const struct space *space, const struct options *o,
-                   struct err *e)
+bool archlist_read(struct arch **archs, int *n, struct arena *keep, const struct space *space,
+                   const struct options *o, struct err *e)
 {
     struct archlist list = {0};
     bool from_stdin = o->n_args == 0 || (o->n_args == 1 && strcmp(o->args[0], "-") == 0);
@@ -62,7 +64,9 @@ bool archlist_read(struct arch **archs, int *n, struct arena *keep, const struct
     }
     if (list.n == 0) {
         err_set(e, ERR_USAGE, "no architecture given");
-        return err_hint(e, "name them as index (13714), code (333123) or string, or one a line on standard input");
+        return err_hint(
+            e,
+            "name them as index (13714), code (333123) or string, or one a line on standard input");
     }
     *archs = list.archs;
     *n = list.n;

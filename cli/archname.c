@@ -11,7 +11,8 @@ bool archname_resolve(struct model_spec *spec, const char *name, struct err *e)
     char prefix[32];
     if (!slash || (size_t)(slash - name) >= sizeof prefix) {
         if (strlen(name) >= sizeof spec->arch) {
-            return err_set(e, ERR_USAGE, "an architecture's name has at most %zu characters", sizeof spec->arch - 1);
+            return err_set(e, ERR_USAGE, "an architecture's name has at most %zu characters",
+                           sizeof spec->arch - 1);
         }
         snprintf(spec->arch, sizeof spec->arch, "%s", name);
         return true;

@@ -9,15 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off: one row an option */
 static const struct option_spec eval_options[] = {
     {"model", OPTION_TEXT, "FILE", NULL, "weights (safetensors); needed", 0, 0},
-    {"arch", OPTION_TEXT, "ARCH", NULL, "architecture, where the file does not tell: resnet20, nb201:333123, mlp:256", 0, 0},
-    {"data", OPTION_TEXT, "SPEC", "builtin", "images: builtin, cifar10:DIR, mnist:DIR, ... (hdnas data list)", 0, 0},
+    {"arch", OPTION_TEXT, "ARCH", NULL,
+     "architecture, where the file does not tell: resnet20, nb201:333123, mlp:256", 0, 0},
+    {"data", OPTION_TEXT, "SPEC", "builtin",
+     "images: builtin, cifar10:DIR, mnist:DIR, ... (hdnas data list)", 0, 0},
     {"split", OPTION_TEXT, "NAME", "test", "test or train", 0, 0},
     {"limit", OPTION_INT, "N", "0", "the first N images only; 0 = all", 0, 1e9},
     {"batch-size", OPTION_INT, "N", "128", "images at a time", 1, 65536},
     OPTIONS_COMMON,
 };
+/* clang-format on */
 
 struct evaluation {
     struct weights_info info;
@@ -28,7 +32,8 @@ struct evaluation {
     double loss, seconds;
 };
 
-static bool eval_open(struct evaluation *ev, const struct options *o, struct arena *keep, struct err *e)
+static bool eval_open(struct evaluation *ev, const struct options *o, struct arena *keep,
+                      struct err *e)
 {
     const char *model = options_text(o, "model"), *split = options_text(o, "split");
     if (!model) {
@@ -49,8 +54,8 @@ static bool eval_open(struct evaluation *ev, const struct options *o, struct are
         return false;
     }
     if (ev->ds.n_classes != ev->info.spec.n_classes) {
-        return err_set(e, ERR_INPUT, "%s tells %d classes apart, --data %s has %d", model, ev->info.spec.n_classes,
-                       options_text(o, "data"), ev->ds.n_classes);
+        return err_set(e, ERR_INPUT, "%s tells %d classes apart, --data %s has %d", model,
+                       ev->info.spec.n_classes, options_text(o, "data"), ev->ds.n_classes);
     }
     struct loader_options loader = {
         .mean = ev->info.mean,
@@ -60,7 +65,8 @@ static bool eval_open(struct evaluation *ev, const struct options *o, struct are
     return loader_feed(&ev->feed, keep, &ev->ds, &loader, e);
 }
 
-static bool eval_count(struct evaluation *ev, const struct options *o, struct arena *keep, struct err *e)
+static bool eval_count(struct evaluation *ev, const struct options *o, struct arena *keep,
+                       struct err *e)
 {
     struct graph *graph;
     struct net *net;
@@ -101,8 +107,8 @@ static bool eval_run(const struct options *o, struct arena *keep, struct err *e)
     double accuracy = 100.0 * (double)ev.correct / (double)ev.total;
     double loss = ev.loss / (double)ev.total;
     if (!o->json) {
-        printf("correct,total,accuracy,loss,seconds\n%zu,%zu,%.4f,%.6f,%.3f\n", ev.correct, ev.total, accuracy, loss,
-               ev.seconds);
+        printf("correct,total,accuracy,loss,seconds\n%zu,%zu,%.4f,%.6f,%.3f\n", ev.correct,
+               ev.total, accuracy, loss, ev.seconds);
         return true;
     }
     struct json j;
@@ -123,8 +129,9 @@ const struct cmd cmd_eval = {
     .name = "eval",
     .summary = "count the images a trained network gets right",
     .usage = "hdnas eval --model FILE [options]",
-    .about = "Runs a network over a data set, with the normalisation its weight file names, and prints "
-             "correct,total,accuracy (%),loss,seconds.",
+    .about =
+        "Runs a network over a data set, with the normalisation its weight file names, and prints "
+        "correct,total,accuracy (%),loss,seconds.",
     .examples = "hdnas eval --model resnet20.safetensors --data cifar10:DIR\n"
                 "hdnas eval --model net.safetensors --arch nb201:333123 --data cifar10:DIR --json",
     .options = eval_options,

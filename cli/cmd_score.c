@@ -14,17 +14,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off: one row an option */
 static const struct option_spec score_options[] = {
     JUDGE_OPTIONS,
     {"as-given", OPTION_FLAG, NULL, NULL,
-     "score each cell as written, not the canonical one of its isomorphism class (implied by --init, --save-init)", 0,
-     0},
-    {"init", OPTION_TEXT, "FILE", NULL, "start from these weights (PyTorch names and layout); one architecture", 0, 0},
-    {"save-init", OPTION_TEXT, "FILE", NULL, "write the starting weights; one architecture", 0, 0},
-    {"trace", OPTION_TEXT, "FILE", NULL, "write step,loss,cka1,..,cross_entropy of every step; one architecture", 0,
-     0},
+     "score each cell as written, not the canonical one of its isomorphism class (implied by "
+     "--init, --save-init)", 0, 0},
+    {"init", OPTION_TEXT, "FILE", NULL,
+     "start from these weights (PyTorch names and layout); one architecture", 0, 0},
+    {"save-init", OPTION_TEXT, "FILE", NULL,
+     "write the starting weights; one architecture", 0, 0},
+    {"trace", OPTION_TEXT, "FILE", NULL,
+     "write step,loss,cka1,..,cross_entropy of every step; one architecture", 0, 0},
     OPTIONS_COMMON,
 };
+/* clang-format on */
 
 enum { MAX_WORKERS = 256 };
 
@@ -35,12 +39,12 @@ struct job {
     struct machine mc;
     struct arch *archs;
     int n;
-    double *scores, *seconds;    /* [n] */
-    struct err *errors;          /* [n] */
+    double *scores, *seconds; /* [n] */
+    struct err *errors;       /* [n] */
     struct arena workers[MAX_WORKERS];
-    struct text trace;           /* grows in the command's arena */
+    struct text trace; /* grows in the command's arena */
     bool tracing;
-    struct json *json;           /* NULL = CSV as it comes */
+    struct json *json; /* NULL = CSV as it comes */
     struct progress progress;
 };
 
@@ -77,8 +81,8 @@ static bool job_work(void *ctx, int i, int worker)
     }
     size_t want = job->judge.score->plan_bytes(&mc, graph, &job->judge.batch);
     if (want > tmp.cap - tmp.used) {
-        err_set(&job->errors[i], ERR_FAILED, "scoring needs %zu MiB a worker, %zu are allowed", want >> 20,
-                (tmp.cap - tmp.used) >> 20);
+        err_set(&job->errors[i], ERR_FAILED, "scoring needs %zu MiB a worker, %zu are allowed",
+                want >> 20, (tmp.cap - tmp.used) >> 20);
         return err_hint(&job->errors[i], "raise --memory, or lower --batch-size or --threads");
     }
     struct score_job score = {
@@ -125,16 +129,19 @@ static bool job_single(const struct job *job, struct err *e)
     static const char *const single[] = {"init", "save-init", "trace"};
     for (size_t i = 0; i < N_ELEMS(single); i++) {
         if (options_text(job->o, single[i]) && job->n != 1) {
-            return err_set(e, ERR_USAGE, "--%s goes with one architecture, %d were given", single[i], job->n);
+            return err_set(e, ERR_USAGE, "--%s goes with one architecture, %d were given",
+                           single[i], job->n);
         }
         if (options_text(job->o, single[i]) && !job->judge.score->needs_reference) {
-            return err_set(e, ERR_USAGE, "--%s: the score %s trains nothing", single[i], job->judge.score->name);
+            return err_set(e, ERR_USAGE, "--%s: the score %s trains nothing", single[i],
+                           job->judge.score->name);
         }
     }
     return true;
 }
 
-/* The trace is gathered in memory and put in place whole, so that a failed run leaves no half of one. */
+/* The trace is gathered in memory and put in place whole, so that a failed run leaves no half of
+ * one. */
 static bool job_run(struct job *job, struct err *e)
 {
     const char *trace = options_text(job->o, "trace");
@@ -174,8 +181,8 @@ static bool score_run(const struct options *o, struct arena *keep, struct err *e
     job.json = o->json ? &json : NULL;
     if (!machine_init(&job.mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) ||
         !space_find(&job.space, options_text(o, "space"), e) ||
-        !archlist_read(&job.archs, &job.n, keep, job.space, o, e) || !judge_open(&job.judge, o, keep, &job.mc, e) ||
-        !job_single(&job, e)) {
+        !archlist_read(&job.archs, &job.n, keep, job.space, o, e) ||
+        !judge_open(&job.judge, o, keep, &job.mc, e) || !job_single(&job, e)) {
         return false;
     }
     job.mc.n_threads = MIN(job.mc.n_threads, MAX_WORKERS);
@@ -197,12 +204,14 @@ const struct cmd cmd_score = {
     .name = "score",
     .summary = "score architectures by representation similarity or another training-free measure",
     .usage = "hdnas score [options] ARCH...",
-    .about = "Scores every architecture named as index, code or string, or one a line on standard input, and prints "
+    .about = "Scores every architecture named as index, code or string, or one a line on standard "
+             "input, and prints "
              "index,arch,score,seconds. A score is always oriented so that higher is better.",
-    .examples = "hdnas score 13714 0 333133\n"
-                "hdnas score --score rmi-paper --data cifar10:DIR --reference resnet20.safetensors 13714\n"
-                "seq 0 99 | hdnas score --steps 10 --json > scores.json\n"
-                "hdnas score --trace course.csv --save-init w.safetensors --save-batch b.safetensors 6111",
+    .examples =
+        "hdnas score 13714 0 333133\n"
+        "hdnas score --score rmi-paper --data cifar10:DIR --reference resnet20.safetensors 13714\n"
+        "seq 0 99 | hdnas score --steps 10 --json > scores.json\n"
+        "hdnas score --trace course.csv --save-init w.safetensors --save-batch b.safetensors 6111",
     .options = score_options,
     .n_options = (int)N_ELEMS(score_options),
     .run = score_run,

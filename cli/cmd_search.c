@@ -19,27 +19,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off: one row an option */
 static const struct option_spec search_options[] = {
     {"algorithm", OPTION_TEXT, "NAME", "mo-hdnas", "search method (hdnas info lists them)", 0, 0},
     {"preset", OPTION_TEXT, "NAME", "default", "operators: default, or the paper's own", 0, 0},
     {"population", OPTION_INT, "N", "20", "individuals of a generation", 1, 100000},
     {"generations", OPTION_INT, "N", "20", "generations, the first one included", 1, 1000000},
-    {"device", OPTION_TEXT, "SPEC", "local", "hardware cost: local, flops, params, table:FILE[:COLUMN], or a device of --tables", 0, 0},
-    {"metric", OPTION_TEXT, "NAME", "latency", "latency or energy, for devices from tables", 0, 0},
+    {"device", OPTION_TEXT, "SPEC", "local",
+     "hardware cost: local, flops, params, table:FILE[:COLUMN], or a device of --tables", 0, 0},
+    {"metric", OPTION_TEXT, "NAME", "latency",
+     "latency or energy, for devices from tables", 0, 0},
     {"tables", OPTION_TEXT, "DIR", NULL, "folder of cost tables (default: HDNAS_TABLES)", 0, 0},
-    {"truth", OPTION_TEXT, "FILE:COLUMN", NULL, "accuracies from a benchmark table, for judging the front (never seen by the search)", 0, 0},
-    {"keep-disconnected", OPTION_FLAG, NULL, NULL, "take networks whose output ignores their input as feasible", 0, 0},
+    {"truth", OPTION_TEXT, "FILE:COLUMN", NULL,
+     "accuracies from a benchmark table, for judging the front (never seen by the search)", 0, 0},
+    {"keep-disconnected", OPTION_FLAG, NULL, NULL,
+     "take networks whose output ignores their input as feasible", 0, 0},
     {"out", OPTION_TEXT, "DIR", NULL, "folder of the run (default: RUN-1, RUN-2, ...)", 0, 0},
-    {"resume", OPTION_TEXT, "DIR", NULL, "go on with an interrupted run; ends with the same bytes as one never interrupted", 0, 0},
+    {"resume", OPTION_TEXT, "DIR", NULL,
+     "go on with an interrupted run; ends with the same bytes as one never interrupted", 0, 0},
     JUDGE_OPTIONS,
     OPTIONS_COMMON,
 };
+/* clang-format on */
 
 enum { MAX_WORKERS = 256 };
 
 struct session {
     const struct options *o;
-    struct options resumed;  /* the options of the run that is gone on with */
+    struct options resumed; /* the options of the run that is gone on with */
     struct arena *keep;
     const char *dir;
     bool resume;
@@ -97,11 +104,14 @@ static bool session_search(struct session *s, struct err *e)
         .sbx_eta = -1,
         .mutation_eta = -1,
     };
-    if (strcmp(c->search_options.preset, "default") != 0 && strcmp(c->search_options.preset, "paper") != 0) {
-        return err_set(e, ERR_USAGE, "--preset %s: expected default or paper", c->search_options.preset);
+    if (strcmp(c->search_options.preset, "default") != 0 &&
+        strcmp(c->search_options.preset, "paper") != 0) {
+        return err_set(e, ERR_USAGE, "--preset %s: expected default or paper",
+                       c->search_options.preset);
     }
     if (options_int(o, "population") * options_int(o, "generations") > 100000000) {
-        return err_set(e, ERR_USAGE, "--population times --generations is more than 10^8 evaluations");
+        return err_set(e, ERR_USAGE,
+                       "--population times --generations is more than 10^8 evaluations");
     }
     return space_find(&c->space, options_text(o, "space"), e) &&
            search_find(&c->search, options_text(o, "algorithm"), e);
@@ -138,6 +148,7 @@ static bool session_manifest(struct session *s, struct err *e)
         .reference_arch = s->judge.info.spec.arch,
         .cost_sha256 = s->cost.sha256,
         .cost_source = s->cost.source,
+        .cost_name = s->cost.name,
         .cost_unit = s->cost.unit,
         .truth_sha256 = s->has_truth ? s->truth.sha256 : "",
     };
@@ -154,8 +165,9 @@ static void session_on_eval(void *ctx, const struct run_status *status)
     if (s->progress.first == 0 && status->replayed == status->evals) {
         s->progress.first = status->replayed;
     }
-    snprintf(note, sizeof note, "generation %d/%d, front %d, best %.4g", MIN(status->generation + 1, status->generations),
-             status->generations, status->front_size, status->best_score);
+    snprintf(note, sizeof note, "generation %d/%d, front %d, best %.4g",
+             MIN(status->generation + 1, status->generations), status->generations,
+             status->front_size, status->best_score);
     progress_show(&s->progress, status->evals, note);
 }
 
@@ -165,16 +177,18 @@ static bool session_stop(void *ctx)
     return signals_pending();
 }
 
-static bool session_open(struct session *s, const struct options *o, struct arena *keep, struct err *e)
+static bool session_open(struct session *s, const struct options *o, struct arena *keep,
+                         struct err *e)
 {
     *s = (struct session){.o = o, .keep = keep};
     if (o->n_args > 0) {
-        return err_set(e, ERR_USAGE, "hdnas search takes options only, but \"%.80s\" was given", o->args[0]);
+        return err_set(e, ERR_USAGE, "hdnas search takes options only, but \"%.80s\" was given",
+                       o->args[0]);
     }
     if (!session_dir(s, e) ||
         !machine_init(&s->mc, options_text(s->o, "cpu"), (int)options_int(s->o, "threads"), e) ||
-        !session_search(s, e) || !judge_open(&s->judge, s->o, keep, &s->mc, e) || !session_cost(s, e) ||
-        !session_manifest(s, e)) {
+        !session_search(s, e) || !judge_open(&s->judge, s->o, keep, &s->mc, e) ||
+        !session_cost(s, e) || !session_manifest(s, e)) {
         return false;
     }
     s->mc.n_threads = MIN(s->mc.n_threads, MAX_WORKERS);
@@ -238,7 +252,8 @@ static double session_true_hypervolume(struct session *s, const struct run_resul
 static void session_print_table(struct session *s, const struct run_result *result)
 {
     const char *cost_head = arena_printf(s->keep, "%s (%s)", s->cost.name, s->cost.unit);
-    const char *heads[] = {"index", "code", "score", cost_head, "params (k)", "MACs (M)", "true acc. (%)"};
+    const char *heads[] = {"index",      "code",     "score",        cost_head,
+                           "params (k)", "MACs (M)", "true acc. (%)"};
     struct table t;
     table_init(&t, s->keep, heads, s->has_truth ? 7 : 6);
     for (int i = 0; i < result->n_front; i++) {
@@ -258,7 +273,9 @@ static void session_print_table(struct session *s, const struct run_result *resu
     table_print(&t, stdout);
 }
 
-static void session_print_json(struct session *s, const struct run_result *result, double true_hypervolume)
+/* The result as one object: RUN/summary.json, and stdout with --json. */
+static bool session_summary(struct session *s, const struct run_result *result,
+                            double true_hypervolume, struct err *e)
 {
     struct json j;
     json_init(&j, s->keep);
@@ -292,7 +309,11 @@ static void session_print_json(struct session *s, const struct run_result *resul
     }
     json_end(&j);
     json_end(&j);
-    json_print(&j, stdout);
+    if (s->o->json) {
+        json_print(&j, stdout);
+    }
+    text_add(&j.text, "\n");
+    return file_write(arena_printf(s->keep, "%s/summary.json", s->dir), j.text.s, j.text.n, e);
 }
 
 static bool session_close(struct session *s, const struct run_result *result, struct err *e)
@@ -304,18 +325,18 @@ static bool session_close(struct session *s, const struct run_result *result, st
         }
         true_hypervolume = session_true_hypervolume(s, result);
     }
-    if (!report_make(s->dir, *s->keep, e)) {
+    if (!session_summary(s, result, true_hypervolume, e) || !report_make(s->dir, *s->keep, e)) {
         return false;
     }
-    if (s->o->json) {
-        session_print_json(s, result, true_hypervolume);
-    } else {
+    if (!s->o->json) {
         session_print_table(s, result);
-        printf("\n%d of %d evaluations scored a new network; %d on the front; %.1f s\n", result->status.unique,
-               result->status.evals, result->n_front, result->status.seconds);
+        printf("\n%d of %d evaluations scored a new network; %d on the front; %.1f s\n",
+               result->status.unique, result->status.evals, result->n_front,
+               result->status.seconds);
         if (isfinite(true_hypervolume)) {
-            printf("hypervolume by true accuracy: %.4f of the true front's %.4f (%.2f %%)\n", true_hypervolume,
-                   s->truth.hypervolume, 100 * true_hypervolume / s->truth.hypervolume);
+            printf("hypervolume by true accuracy: %.4f of the true front's %.4f (%.2f %%)\n",
+                   true_hypervolume, s->truth.hypervolume,
+                   100 * true_hypervolume / s->truth.hypervolume);
         }
         printf("%s/front.csv\n%s/front.svg\n%s/report.html\n", s->dir, s->dir, s->dir);
     }
@@ -331,18 +352,20 @@ static bool search_run(const struct options *o, struct arena *keep, struct err *
     }
     signals_install();
     if (!s.o->quiet) {
-        fprintf(stderr, "%s on %s: %s, %d threads, %s\n", s.config.search->name, s.cost.name, s.dir, s.mc.n_threads,
-                cpu_tier_name(s.mc.tier));
+        fprintf(stderr, "%s on %s: %s, %d threads, %s\n", s.config.search->name, s.cost.name, s.dir,
+                s.mc.n_threads, cpu_tier_name(s.mc.tier));
     }
     progress_open(&s.progress, "search", "evaluations", 0,
-                  (int64_t)s.config.search_options.population * s.config.search_options.generations, s.o->quiet);
+                  (int64_t)s.config.search_options.population * s.config.search_options.generations,
+                  s.o->quiet);
     bool ok = run_search(&result, keep, &s.config, e);
     progress_close(&s.progress);
     if (!ok) {
         return false;
     }
     if (result.interrupted) {
-        err_set(e, ERR_INTERRUPTED, "interrupted after %d of %d evaluations, all of them in %s/evals.csv",
+        err_set(e, ERR_INTERRUPTED,
+                "interrupted after %d of %d evaluations, all of them in %s/evals.csv",
                 result.status.evals, result.status.evals_total, s.dir);
         return err_hint(e, "hdnas search --resume %s", s.dir);
     }
@@ -353,13 +376,16 @@ const struct cmd cmd_search = {
     .name = "search",
     .summary = "search the trade-off between representation similarity and hardware cost",
     .usage = "hdnas search [options]",
-    .about =
-        "One multi-objective run finds networks whose features resemble a trained reference's, over the whole range of "
-        "hardware cost of a device. Prints the front and writes RUN/front.csv, front.svg, report.html, evals.csv, "
-        "generations.csv and config.json. Interrupt it at any time; --resume goes on.",
-    .examples = "hdnas search                                   # built-in images, latency on this machine\n"
+    .about = "One multi-objective run finds networks whose features resemble a trained "
+             "reference's, over the whole range of "
+             "hardware cost of a device. Prints the front and writes RUN/front.csv, front.svg, "
+             "report.html, evals.csv, "
+             "generations.csv and config.json. Interrupt it at any time; --resume goes on.",
+    .examples = "hdnas search                                   # built-in images, latency on this "
+                "machine\n"
                 "hdnas search --device flops --generations 5 --steps 10 --out quick\n"
-                "hdnas search --data cifar10:DIR --reference resnet20.safetensors --device fpga --tables DIR\n"
+                "hdnas search --data cifar10:DIR --reference resnet20.safetensors --device fpga "
+                "--tables DIR\n"
                 "hdnas search --resume RUN-1",
     .options = search_options,
     .n_options = (int)N_ELEMS(search_options),

@@ -15,31 +15,41 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off: one row an option */
 static const struct option_spec train_options[] = {
     {"arch", OPTION_TEXT, "ARCH", "resnet20",
      "resnet20|32|44|56, nb201/INDEX, nb201:CODE, mlp:W1,W2,...", 0, 0},
-    {"data", OPTION_TEXT, "SPEC", "builtin", "images: builtin, cifar10:DIR, ... (hdnas data list)", 0, 0},
+    {"data", OPTION_TEXT, "SPEC", "builtin",
+     "images: builtin, cifar10:DIR, ... (hdnas data list)", 0, 0},
     {"limit", OPTION_INT, "N", "0", "the first N training images only; 0 = all", 0, 1e9},
     {"epochs", OPTION_INT, "N", "15", "passes over the training images", 1, 100000},
     {"batch-size", OPTION_INT, "N", "128", "images a step", 1, 65536},
     {"optimizer", OPTION_TEXT, "NAME", "sgd", "sgd or adam", 0, 0},
-    {"lr", OPTION_REAL, "X", NULL, "highest learning rate (sgd 0.2 with one-cycle, else 0.1; adam 0.001)", 0, 1000},
-    {"schedule", OPTION_TEXT, "NAME", "one-cycle", "one-cycle, cosine, step (x 0.1 at 1/2 and 3/4) or constant", 0, 0},
-    {"warmup", OPTION_REAL, "X", NULL, "share of the run spent rising (one-cycle 0.3, else 0)", 0, 1},
+    {"lr", OPTION_REAL, "X", NULL,
+     "highest learning rate (sgd 0.2 with one-cycle, else 0.1; adam 0.001)", 0, 1000},
+    {"schedule", OPTION_TEXT, "NAME", "one-cycle",
+     "one-cycle, cosine, step (x 0.1 at 1/2 and 3/4) or constant", 0, 0},
+    {"warmup", OPTION_REAL, "X", NULL,
+     "share of the run spent rising (one-cycle 0.3, else 0)", 0, 1},
     {"momentum", OPTION_REAL, "X", "0.9", "sgd", 0, 1},
     {"plain-momentum", OPTION_FLAG, NULL, NULL, "momentum without Nesterov's correction", 0, 0},
     {"weight-decay", OPTION_REAL, "X", "5e-4", "L2", 0, 10},
     {"smoothing", OPTION_REAL, "X", "0", "label smoothing", 0, 0.99},
     {"crop", OPTION_INT, "N", "4", "random crop after padding by N pixels; 0 = none", 0, 64},
     {"no-flip", OPTION_FLAG, NULL, NULL, "no random horizontal flip", 0, 0},
-    {"cutout", OPTION_INT, "N", "0", "side of a random square set to the mean; 0 = none", 0, 1024},
+    {"cutout", OPTION_INT, "N", "0",
+     "side of a random square set to the mean; 0 = none", 0, 1024},
     {"init", OPTION_TEXT, "FILE", NULL, "start from these weights instead of random ones", 0, 0},
-    {"out", OPTION_TEXT, "DIR", NULL, "folder for weights, log and checkpoint (default: TRAIN-1, TRAIN-2, ...)", 0, 0},
-    {"resume", OPTION_TEXT, "DIR", NULL, "go on from the last finished epoch; ends with the same bits", 0, 0},
+    {"out", OPTION_TEXT, "DIR", NULL,
+     "folder for weights, log and checkpoint (default: TRAIN-1, TRAIN-2, ...)", 0, 0},
+    {"resume", OPTION_TEXT, "DIR", NULL,
+     "go on from the last finished epoch; ends with the same bits", 0, 0},
     OPTIONS_COMMON,
 };
+/* clang-format on */
 
-static const char log_header[] = "epoch,loss,train_accuracy,test_accuracy,test_correct,lr,seconds\n";
+static const char log_header[] =
+    "epoch,loss,train_accuracy,test_accuracy,test_correct,lr,seconds\n";
 
 struct trainer {
     const struct options *o;
@@ -58,7 +68,7 @@ struct trainer {
     struct progress progress;
     int64_t steps_before; /* of earlier epochs, for the progress line */
     double best;
-    struct err err;       /* of a callback */
+    struct err err; /* of a callback */
 };
 
 static const char *trainer_path(struct trainer *t, const char *name)
@@ -126,7 +136,8 @@ static bool trainer_schedule(struct trainer *t, struct err *e)
     const struct options *o = t->o;
     const char *name = options_text(o, "schedule"), *optimizer = options_text(o, "optimizer");
     static const char *const names[] = {"constant", "step", "cosine", "one-cycle"};
-    static const enum schedule_kind kinds[] = {SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONE_CYCLE};
+    static const enum schedule_kind kinds[] = {SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE,
+                                               SCHEDULE_ONE_CYCLE};
     bool adam = strcmp(optimizer, "adam") == 0;
     if (!adam && strcmp(optimizer, "sgd") != 0) {
         return err_set(e, ERR_USAGE, "--optimizer %s: expected sgd or adam", optimizer);
@@ -140,7 +151,9 @@ static bool trainer_schedule(struct trainer *t, struct err *e)
         t->config.schedule = (struct schedule){
             .kind = kinds[i],
             .lr_max = options_given(o, "lr") ? options_real(o, "lr") : lr,
-            .warmup = options_given(o, "warmup") ? options_real(o, "warmup") : cycle ? 0.3 : 0,
+            .warmup = options_given(o, "warmup") ? options_real(o, "warmup")
+                      : cycle                    ? 0.3
+                                                 : 0,
             .step_factor = 0.1,
             .milestones = {0.5, 0.75},
             .n_milestones = 2,
@@ -157,7 +170,8 @@ static bool trainer_schedule(struct trainer *t, struct err *e)
         };
         return true;
     }
-    return err_set(e, ERR_USAGE, "--schedule %s: expected one-cycle, cosine, step or constant", name);
+    return err_set(e, ERR_USAGE, "--schedule %s: expected one-cycle, cosine, step or constant",
+                   name);
 }
 
 static bool trainer_nets(struct trainer *t, struct err *e)
@@ -188,6 +202,7 @@ static bool trainer_manifest(struct trainer *t, struct err *e)
         .reference_arch = t->info.spec.arch,
         .cost_sha256 = "",
         .cost_source = "",
+        .cost_name = "",
         .cost_unit = "",
         .truth_sha256 = "",
     };
@@ -197,14 +212,17 @@ static bool trainer_manifest(struct trainer *t, struct err *e)
     return file_mkdirs(t->dir, e) && manifest_write(t->dir, t->o, &m, &t->mc, *t->keep, e);
 }
 
-static bool trainer_open(struct trainer *t, const struct options *o, struct arena *keep, struct err *e)
+static bool trainer_open(struct trainer *t, const struct options *o, struct arena *keep,
+                         struct err *e)
 {
     *t = (struct trainer){.o = o, .keep = keep, .log = {.fd = -1}};
     if (o->n_args > 0) {
-        return err_set(e, ERR_USAGE, "hdnas train takes options only, but \"%.80s\" was given", o->args[0]);
+        return err_set(e, ERR_USAGE, "hdnas train takes options only, but \"%.80s\" was given",
+                       o->args[0]);
     }
     if (!trainer_dir(t, e) ||
-        !machine_init(&t->mc, options_text(t->o, "cpu"), (int)options_int(t->o, "threads"), e) || !trainer_data(t, e)) {
+        !machine_init(&t->mc, options_text(t->o, "cpu"), (int)options_int(t->o, "threads"), e) ||
+        !trainer_data(t, e)) {
         return false;
     }
     t->config = (struct train_config){
@@ -232,7 +250,8 @@ static bool trainer_open_log(struct trainer *t, int n_epochs, struct err *e)
         }
         for (size_t row = 0; row < csv.n_rows && row < (size_t)n_epochs; row++) {
             for (int col = 0; col < csv.n_cols; col++) {
-                text_printf(&text, "%s%s", csv_cell(&csv, row, col), col + 1 < csv.n_cols ? "," : "\n");
+                text_printf(&text, "%s%s", csv_cell(&csv, row, col),
+                            col + 1 < csv.n_cols ? "," : "\n");
             }
         }
     }
@@ -245,10 +264,11 @@ static bool trainer_on_step(void *ctx, const struct train_step *s)
     char note[96];
     int64_t at = (int64_t)(s->epoch - 1) * s->n_steps + s->step;
     if (!t->progress.label) {
-        progress_open(&t->progress, "train", "steps", at - 1, (int64_t)t->config.epochs * s->n_steps, t->o->quiet);
+        progress_open(&t->progress, "train", "steps", at - 1,
+                      (int64_t)t->config.epochs * s->n_steps, t->o->quiet);
     }
-    snprintf(note, sizeof note, "epoch %d/%d, loss %.3f, train %.1f %%, best test %.2f %%", s->epoch, t->config.epochs,
-             s->loss, 100 * s->accuracy, t->best);
+    snprintf(note, sizeof note, "epoch %d/%d, loss %.3f, train %.1f %%, best test %.2f %%",
+             s->epoch, t->config.epochs, s->loss, 100 * s->accuracy, t->best);
     progress_show(&t->progress, at, note);
     return !signals_pending();
 }
@@ -260,13 +280,15 @@ static bool trainer_on_epoch(void *ctx, const struct train_epoch *ep)
     if (t->log.fd < 0 && !trainer_open_log(t, ep->epoch - 1, &t->err)) {
         return false;
     }
-    int len = snprintf(line, sizeof line, "%d,%.6f,%.6f,%.6f,%lld,%.8g,%.2f\n", ep->epoch, ep->loss, ep->train_accuracy,
-                       ep->test_accuracy, (long long)ep->test_correct, ep->lr, ep->seconds);
+    int len = snprintf(line, sizeof line, "%d,%.6f,%.6f,%.6f,%lld,%.8g,%.2f\n", ep->epoch, ep->loss,
+                       ep->train_accuracy, ep->test_accuracy, (long long)ep->test_correct, ep->lr,
+                       ep->seconds);
     t->best = fmax(t->best, 100 * ep->test_accuracy);
     progress_clear(&t->progress);
     if (!t->o->quiet) {
-        fprintf(stderr, "epoch %d/%d: loss %.4f, train %.2f %%, test %.2f %%, %.1f s\n", ep->epoch, t->config.epochs,
-                ep->loss, 100 * ep->train_accuracy, 100 * ep->test_accuracy, ep->seconds);
+        fprintf(stderr, "epoch %d/%d: loss %.4f, train %.2f %%, test %.2f %%, %.1f s\n", ep->epoch,
+                t->config.epochs, ep->loss, 100 * ep->train_accuracy, 100 * ep->test_accuracy,
+                ep->seconds);
     }
     if (!file_log_write(&t->log, line, (size_t)len, &t->err)) {
         return false;
@@ -310,10 +332,12 @@ static bool train_cmd_run(const struct options *o, struct arena *keep, struct er
         .ctx = &t,
     };
     if (!t.o->quiet) {
-        fprintf(stderr, "%s on %s (%zu training, %zu test images): %s, %d threads, %s\n", t.info.spec.arch,
-                t.train_ds.name, t.train_ds.n, t.test_ds.n, t.dir, t.mc.n_threads, cpu_tier_name(t.mc.tier));
+        fprintf(stderr, "%s on %s (%zu training, %zu test images): %s, %d threads, %s\n",
+                t.info.spec.arch, t.train_ds.name, t.train_ds.n, t.test_ds.n, t.dir, t.mc.n_threads,
+                cpu_tier_name(t.mc.tier));
     }
-    /* The callbacks below push into the command's arena while training runs: it has memory of its own. */
+    /* The callbacks below push into the command's arena while training runs: it has memory of its
+     * own. */
     size_t bytes = train_plan_bytes(&job);
     if (bytes > keep->cap - keep->used) {
         return err_set(e, ERR_FAILED, "training needs %zu MiB of memory, %zu are left", bytes >> 20,
@@ -337,8 +361,10 @@ const struct cmd cmd_train = {
     .name = "train",
     .summary = "train a network",
     .usage = "hdnas train [options]",
-    .about = "Trains any known architecture from random weights and writes DIR/best.safetensors (most test images "
-             "right), last.safetensors, train.csv (one line an epoch), and checkpoint.safetensors after every epoch.",
+    .about = "Trains any known architecture from random weights and writes DIR/best.safetensors "
+             "(most test images "
+             "right), last.safetensors, train.csv (one line an epoch), and checkpoint.safetensors "
+             "after every epoch.",
     .examples = "hdnas train --arch resnet20 --data cifar10:DIR --epochs 15 --out net\n"
                 "hdnas train --arch nb201/13714 --data cifar10:DIR --cutout 8\n"
                 "hdnas train --resume net",

@@ -21,7 +21,8 @@ static bool judge_taps(uint32_t *mask, const char *list, struct err *e)
         char *end;
         long tap = strtol(p, &end, 10);
         if (end == p || tap < 1 || tap > SCORE_MAX_TAPS || (*end && *end != ',')) {
-            return err_set(e, ERR_USAGE, "--taps %s: expected numbers from 1 to %d, separated by commas", list,
+            return err_set(e, ERR_USAGE,
+                           "--taps %s: expected numbers from 1 to %d, separated by commas", list,
                            SCORE_MAX_TAPS);
         }
         *mask |= 1u << (tap - 1);
@@ -46,7 +47,8 @@ static bool judge_score_options(struct judge *j, const struct options *o, struct
     return !options_given(o, "taps") || judge_taps(&s->tap_mask, options_text(o, "taps"), e);
 }
 
-static bool judge_reference_path(struct judge *j, const struct options *o, struct arena *keep, struct err *e)
+static bool judge_reference_path(struct judge *j, const struct options *o, struct arena *keep,
+                                 struct err *e)
 {
     const char *data = options_text(o, "data");
     j->reference_path = options_text(o, "reference");
@@ -54,7 +56,8 @@ static bool judge_reference_path(struct judge *j, const struct options *o, struc
         return true;
     }
     if (strcmp(data, "builtin") != 0 && strncmp(data, "fashion-mnist", 13) != 0) {
-        err_set(e, ERR_USAGE, "--score %s needs a reference network for --data %s", j->score->name, data);
+        err_set(e, ERR_USAGE, "--score %s needs a reference network for --data %s", j->score->name,
+                data);
         return err_hint(e, "--reference FILE.safetensors; hdnas train makes one");
     }
     char *path;
@@ -65,8 +68,8 @@ static bool judge_reference_path(struct judge *j, const struct options *o, struc
     return true;
 }
 
-static bool judge_dataset(struct judge *j, struct dataset *ds, struct arena *keep, const struct options *o,
-                          struct err *e)
+static bool judge_dataset(struct judge *j, struct dataset *ds, struct arena *keep,
+                          const struct options *o, struct err *e)
 {
     struct dataset_options options = {
         .limit = (size_t)options_int(o, "limit"),
@@ -80,9 +83,11 @@ static bool judge_dataset(struct judge *j, struct dataset *ds, struct arena *kee
     return true;
 }
 
-/* The batch drawn from the data set as the reference was trained to see it: same normalisation, same size. */
-static bool judge_draw(struct judge *j, struct net *reference, const struct options *o, struct arena *keep,
-                       const struct machine *mc, struct arena tmp, struct err *e)
+/* The batch drawn from the data set as the reference was trained to see it: same normalisation,
+ * same size. */
+static bool judge_draw(struct judge *j, struct net *reference, const struct options *o,
+                       struct arena *keep, const struct machine *mc, struct arena tmp,
+                       struct err *e)
 {
     struct dataset ds;
     struct feed feed;
@@ -104,15 +109,16 @@ static bool judge_draw(struct judge *j, struct net *reference, const struct opti
         return false;
     }
     if (ds.n_classes != j->info.spec.n_classes) {
-        return err_set(e, ERR_INPUT, "%s tells %d classes apart, --data %s has %d", j->reference_path,
-                       j->info.spec.n_classes, options_text(o, "data"), ds.n_classes);
+        return err_set(e, ERR_INPUT, "%s tells %d classes apart, --data %s has %d",
+                       j->reference_path, j->info.spec.n_classes, options_text(o, "data"),
+                       ds.n_classes);
     }
     return loader_feed(&feed, &tmp, &ds, &loader, e) &&
            reference_batch(&j->batch, keep, mc, reference, &feed, &ro, tmp, e);
 }
 
-static bool judge_with_reference(struct judge *j, const struct options *o, struct arena *keep, const struct machine *mc,
-                                 struct arena tmp, struct err *e)
+static bool judge_with_reference(struct judge *j, const struct options *o, struct arena *keep,
+                                 const struct machine *mc, struct arena tmp, struct err *e)
 {
     const char *file = options_text(o, "batch");
     struct graph *graph;
@@ -125,15 +131,18 @@ static bool judge_with_reference(struct judge *j, const struct options *o, struc
     }
     int n_draw = file ? j->batch.n : (int)options_int(o, "draw");
     if (!model_build(&graph, &tmp, &j->info.spec, e) ||
-        !net_new(&net, &tmp, mc, graph, n_draw, NET_TRAIN, e) || !weights_load(net, j->reference_path, tmp, e)) {
+        !net_new(&net, &tmp, mc, graph, n_draw, NET_TRAIN, e) ||
+        !weights_load(net, j->reference_path, tmp, e)) {
         return false;
     }
     j->model = j->info.spec;
     j->model.arch[0] = 0;
-    return file ? reference_grams(&j->batch, keep, mc, net, tmp, e) : judge_draw(j, net, o, keep, mc, tmp, e);
+    return file ? reference_grams(&j->batch, keep, mc, net, tmp, e)
+                : judge_draw(j, net, o, keep, mc, tmp, e);
 }
 
-static bool judge_without_reference(struct judge *j, const struct options *o, struct arena tmp, struct err *e)
+static bool judge_without_reference(struct judge *j, const struct options *o, struct arena tmp,
+                                    struct err *e)
 {
     struct dataset ds;
     if (!judge_dataset(j, &ds, &tmp, o, e)) {
@@ -143,13 +152,15 @@ static bool judge_without_reference(struct judge *j, const struct options *o, st
     return true;
 }
 
-bool judge_open(struct judge *j, const struct options *o, struct arena *keep, const struct machine *mc, struct err *e)
+bool judge_open(struct judge *j, const struct options *o, struct arena *keep,
+                const struct machine *mc, struct err *e)
 {
     *j = (struct judge){0};
     if (!judge_score_options(j, o, e)) {
         return false;
     }
-    /* The reference at work on hundreds of images needs memory that the search does not: a range of its own. */
+    /* The reference at work on hundreds of images needs memory that the search does not: a range of
+     * its own. */
     struct arena tmp;
     if (!arena_init(&tmp, judge_worker_bytes(o, 1), e)) {
         return false;
@@ -170,7 +181,8 @@ size_t judge_worker_bytes(const struct options *o, int n_workers)
     size_t bytes = (size_t)options_int(o, "memory") << 20;
     if (bytes == 0) {
         long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-        bytes = pages > 0 && page_bytes > 0 ? (size_t)pages * (size_t)page_bytes / 4 * 3 : (size_t)4 << 30;
+        bytes = pages > 0 && page_bytes > 0 ? (size_t)pages * (size_t)page_bytes / 4 * 3
+                                            : (size_t)4 << 30;
     }
     return MAX(bytes / (size_t)n_workers, (size_t)16 << 20);
 }

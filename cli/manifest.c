@@ -44,8 +44,8 @@ static void manifest_options_json(struct json *j, const struct options *o)
     json_end(j);
 }
 
-bool manifest_write(const char *dir, const struct options *o, const struct manifest *m, const struct machine *mc,
-                    struct arena tmp, struct err *e)
+bool manifest_write(const char *dir, const struct options *o, const struct manifest *m,
+                    const struct machine *mc, struct arena tmp, struct err *e)
 {
     char *path = arena_printf(&tmp, "%s/config.json", dir);
     char model[128];
@@ -69,6 +69,7 @@ bool manifest_write(const char *dir, const struct options *o, const struct manif
     json_text(&j, "reference_sha256", m->reference_sha256);
     json_text(&j, "reference_arch", m->reference_arch);
     json_text(&j, "cost_source", m->cost_source);
+    json_text(&j, "cost_name", m->cost_name);
     json_text(&j, "cost_unit", m->cost_unit);
     json_text(&j, "cost_sha256", m->cost_sha256);
     json_text(&j, "truth_sha256", m->truth_sha256);
@@ -95,22 +96,24 @@ static bool manifest_read(cJSON **root, const char *dir, struct arena tmp, struc
 }
 
 /* Nothing given now may contradict the run. */
-static bool manifest_agree(const struct options *stored, const struct options *given, const char *dir, struct err *e)
+static bool manifest_agree(const struct options *stored, const struct options *given,
+                           const char *dir, struct err *e)
 {
     for (int i = 0; i < given->n_specs; i++) {
         const char *now = given->values[i], *then = stored->values[i];
         then = then ? then : given->specs[i].fallback;
         if (now && !manifest_is_free(given->specs[i].name) && (!then || strcmp(now, then) != 0)) {
-            err_set(e, ERR_USAGE, "--%s %s: the run in %s was started with %s", given->specs[i].name, now, dir,
-                    then ? then : "none");
-            return err_hint(e, "leave the option out to go on, or start a new run in another folder");
+            err_set(e, ERR_USAGE, "--%s %s: the run in %s was started with %s",
+                    given->specs[i].name, now, dir, then ? then : "none");
+            return err_hint(e,
+                            "leave the option out to go on, or start a new run in another folder");
         }
     }
     return true;
 }
 
-bool manifest_options(struct options *out, struct arena *keep, const char *dir, const struct options *given,
-                      struct err *e)
+bool manifest_options(struct options *out, struct arena *keep, const char *dir,
+                      const struct options *given, struct err *e)
 {
     cJSON *root;
     if (!manifest_read(&root, dir, *keep, e)) {
@@ -161,8 +164,8 @@ bool manifest_check(const char *dir, const struct manifest *m, struct arena tmp,
     for (size_t i = 0; ok && i < N_ELEMS(facts); i++) {
         const cJSON *then = cJSON_GetObjectItemCaseSensitive(root, facts[i].key);
         if (cJSON_IsString(then) && strcmp(then->valuestring, facts[i].now) != 0) {
-            ok = err_set(e, ERR_INPUT, "%s was run with other %s: %.16s then, %.16s now", dir, facts[i].what,
-                         then->valuestring, facts[i].now);
+            ok = err_set(e, ERR_INPUT, "%s was run with other %s: %.16s then, %.16s now", dir,
+                         facts[i].what, then->valuestring, facts[i].now);
         }
     }
     cJSON_Delete(root);

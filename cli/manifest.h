@@ -1,6 +1,6 @@
 /*
- * manifest.h: RUN/config.json, what a run was made of: the command line, every option, versions, processor, kernels,
- * BLAS, and the SHA-256 of every input. A resumed run must be made of the same.
+ * manifest.h: RUN/config.json, what a run was made of: the command line, every option, versions,
+ * processor, kernels, BLAS, and the SHA-256 of every input. A resumed run must be made of the same.
  */
 #ifndef CLI_MANIFEST_H
 #define CLI_MANIFEST_H
@@ -10,23 +10,24 @@
 
 /* Facts that decide the bits of a run besides its options. */
 struct manifest {
-    const char *tier;           /* kernels in use, "avx512" */
+    const char *tier; /* kernels in use, "avx512" */
     const char *blas;
     const char *data_sha256, *reference_sha256, *cost_sha256, *truth_sha256; /* "" without one */
-    const char *reference_arch; /* "" without one */
-    const char *cost_source, *cost_unit;
+    const char *reference_arch;                                              /* "" without one */
+    const char *cost_source, *cost_name, *cost_unit;
 };
 
 /* Write config.json for a new run. */
 MUST_USE bool manifest_write(const char *dir, const struct options *o, const struct manifest *m,
                              const struct machine *mc, struct arena tmp, struct err *e);
 
-/* The options of an earlier run, with those given now added where they do not change its results (threads, memory,
- * quiet, json). ERR_USAGE where another one given now differs from the run's. */
-MUST_USE bool manifest_options(struct options *out, struct arena *keep, const char *dir, const struct options *given,
-                               struct err *e);
+/* The options of an earlier run, with those given now added where they do not change its results
+ * (threads, memory, quiet, json). ERR_USAGE where another one given now differs from the run's. */
+MUST_USE bool manifest_options(struct options *out, struct arena *keep, const char *dir,
+                               const struct options *given, struct err *e);
 
 /* ERR_INPUT where today's facts are not those of the run. */
-MUST_USE bool manifest_check(const char *dir, const struct manifest *m, struct arena tmp, struct err *e);
+MUST_USE bool manifest_check(const char *dir, const struct manifest *m, struct arena tmp,
+                             struct err *e);
 
 #endif

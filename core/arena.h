@@ -1,8 +1,8 @@
 /*
- * arena.h: memory asked for once. An arena is one reserved range of address space that only grows; pages cost
- * nothing until they are touched. What is pushed is never freed alone: pass an arena by value for scratch that is
- * forgotten on return, or remember `used` and set it back. A function that takes both `keep` and `tmp` pushes to both:
- * never give it a copy of keep as tmp.
+ * arena.h: memory asked for once. An arena is one reserved range of address space that only grows;
+ * pages cost nothing until they are touched. What is pushed is never freed alone: pass an arena by
+ * value for scratch that is forgotten on return, or remember `used` and set it back. A function
+ * that takes both `keep` and `tmp` pushes to both: never give it a copy of keep as tmp.
  */
 #ifndef CORE_ARENA_H
 #define CORE_ARENA_H
@@ -18,19 +18,22 @@ struct arena {
 
 enum { ARENA_ALIGN = 64 };
 
-/* Reserve cap bytes (rounded up to pages). Fails with ERR_FAILED where the system refuses. Release with arena_release. */
+/* Reserve cap bytes (rounded up to pages). Fails with ERR_FAILED where the system refuses. Release
+ * with arena_release. */
 MUST_USE bool arena_init(struct arena *a, size_t cap, struct err *e);
 
 /* Give the range back; safe on an arena filled with zeros. */
 void arena_release(struct arena *a);
 
-/* n * size bytes, 64-byte aligned, contents undefined. Running out is a bug: plan first. Never NULL. */
+/* n * size bytes, 64-byte aligned, contents undefined. Running out is a bug: plan first. Never
+ * NULL. */
 void *arena_push(struct arena *a, size_t n, size_t size);
 
 /* The same, filled with zeros. */
 void *arena_push_zero(struct arena *a, size_t n, size_t size);
 
-/* For sizes that come from outside: NULL and ERR_FAILED when it does not fit or n * size overflows. */
+/* For sizes that come from outside: NULL and ERR_FAILED when it does not fit or n * size overflows.
+ */
 MUST_USE void *arena_try(struct arena *a, size_t n, size_t size, struct err *e);
 
 /* Copy a string into the arena. */

@@ -1,4 +1,5 @@
-/* base.h: the few words every file of the project uses. No memory, no state, no output but a failed assertion. */
+/* base.h: the few words every file of the project uses. No memory, no state, no output but a failed
+ * assertion. */
 #ifndef CORE_BASE_H
 #define CORE_BASE_H
 
@@ -6,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A bug stops the program in every build; what the world can get wrong is an `struct err` instead. */
+/* A bug stops the program in every build; what the world can get wrong is an `struct err` instead.
+ */
 #define ASSERT(cond) ((cond) ? (void)0 : base_assert_failed(__FILE__, __LINE__, #cond))
 
 /* The caller may not ignore the result. */
@@ -16,9 +18,9 @@
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
 #define N_ELEMS(array) (sizeof(array) / sizeof((array)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define DIV_UP(a, b) (((a) + (b)-1) / (b))
+#define MIN(a, b)      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define DIV_UP(a, b)   (((a) + (b)-1) / (b))
 
 /* Write file, line and condition to stderr and abort. */
 _Noreturn void base_assert_failed(const char *file, int line, const char *cond);

@@ -25,7 +25,8 @@ bool cpu_has(enum cpu_tier tier)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case CPU_AVX512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && cpu_has(CPU_AVX2);
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               cpu_has(CPU_AVX2);
     default:
         return false;
     }
@@ -70,7 +71,9 @@ bool cpu_parse(const char *name, enum cpu_tier *tier, struct err *e)
 #if defined(__x86_64__)
 static void cpu_cpuid(unsigned leaf, unsigned sub, unsigned r[4])
 {
-    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+    __asm__ volatile("cpuid"
+                     : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+                     : "a"(leaf), "c"(sub));
 }
 #endif
 

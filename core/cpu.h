@@ -1,4 +1,5 @@
-/* cpu.h: what instructions this processor has, as tiers. A tier is a set of kernels, chosen at run time. */
+/* cpu.h: what instructions this processor has, as tiers. A tier is a set of kernels, chosen at run
+ * time. */
 #ifndef CORE_CPU_H
 #define CORE_CPU_H
 
@@ -22,10 +23,12 @@ bool cpu_has(enum cpu_tier tier);
 /* The best tier this machine runs. */
 enum cpu_tier cpu_best(void);
 
-/* Parse a tier name; "auto" is cpu_best(). ERR_USAGE for unknown names and for tiers this processor lacks. */
+/* Parse a tier name; "auto" is cpu_best(). ERR_USAGE for unknown names and for tiers this processor
+ * lacks. */
 MUST_USE bool cpu_parse(const char *name, enum cpu_tier *tier, struct err *e);
 
-/* Extra features that a tier may use inside: AVX512-BF16, AMX-BF16 (the kernel must have granted the tiles). */
+/* Extra features that a tier may use inside: AVX512-BF16, AMX-BF16 (the kernel must have granted
+ * the tiles). */
 bool cpu_has_avx512_bf16(void);
 bool cpu_has_amx_bf16(void);
 
@@ -39,7 +42,8 @@ int cpu_count(void);
  * performance, 2600 MHz, 48 C, load 1.02"; what it does not tell is left out. Copied into buf. */
 void cpu_condition(char *buf, size_t len);
 
-/* Keep the calling thread on the processor it is on, for a measurement. Fills old; false where the system cannot. */
+/* Keep the calling thread on the processor it is on, for a measurement. Fills old; false where the
+ * system cannot. */
 struct cpu_affinity {
     unsigned char mask[128]; /* the system's set of processors */
     bool saved;

@@ -1,7 +1,7 @@
 /*
- * err.h: what went wrong in the world (files, options, formats), in one sentence with path, offset, expected and
- * found. Functions that can meet the world return MUST_USE bool and fill a `struct err` when they return false.
- * Nothing here prints or exits: only cli/ does.
+ * err.h: what went wrong in the world (files, options, formats), in one sentence with path, offset,
+ * expected and found. Functions that can meet the world return MUST_USE bool and fill a `struct
+ * err` when they return false. Nothing here prints or exits: only cli/ does.
  */
 #ifndef CORE_ERR_H
 #define CORE_ERR_H
@@ -24,7 +24,8 @@ struct err {
     char hint[160]; /* what to try next; may be empty */
 };
 
-/* Fill e and return false, so that `return err_set(e, ...)` reads well. A long text is cut, never overrun. */
+/* Fill e and return false, so that `return err_set(e, ...)` reads well. A long text is cut, never
+ * overrun. */
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Put words before the text ("reading weights: ..."); keeps the code; returns false. */

@@ -12,7 +12,8 @@ static uint64_t splitmix64(uint64_t *state)
 
 struct rng rng_key(uint64_t seed, enum rng_purpose purpose, uint64_t index)
 {
-    /* Each part is mixed before the next is added, so that (1, 2, 3) and (2, 1, 3) share nothing. */
+    /* Each part is mixed before the next is added, so that (1, 2, 3) and (2, 1, 3) share nothing.
+     */
     uint64_t state = seed;
     state = splitmix64(&state) ^ (uint64_t)purpose;
     state = splitmix64(&state) ^ index;

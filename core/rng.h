@@ -1,6 +1,7 @@
 /*
- * rng.h: every random draw of the project. A generator is made from (seed, purpose, index), so any part of a run can
- * be recomputed alone and in any order, on any thread. xoshiro256** [Blackman2021] seeded by splitmix64.
+ * rng.h: every random draw of the project. A generator is made from (seed, purpose, index), so any
+ * part of a run can be recomputed alone and in any order, on any thread. xoshiro256**
+ * [Blackman2021] seeded by splitmix64.
  */
 #ifndef CORE_RNG_H
 #define CORE_RNG_H

@@ -20,7 +20,8 @@ void threads_for(const struct machine *mc, int n, threads_fn *fn, void *ctx)
     }
 }
 
-int threads_ordered(const struct machine *mc, int n, threads_work_fn *work, threads_done_fn *done, void *ctx)
+int threads_ordered(const struct machine *mc, int n, threads_work_fn *work, threads_done_fn *done,
+                    void *ctx)
 {
     ASSERT(mc->n_threads >= 1 && n >= 0);
     unsigned char *worked = calloc((size_t)n + 1, 1); /* the last one stays 0: a sentinel */

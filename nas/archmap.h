@@ -1,4 +1,5 @@
-/* archmap.h: a hash table from architectures to numbers. Grows in its arena; entries are never removed. */
+/* archmap.h: a hash table from architectures to numbers. Grows in its arena; entries are never
+ * removed. */
 #ifndef NAS_ARCHMAP_H
 #define NAS_ARCHMAP_H
 

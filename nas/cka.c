@@ -12,8 +12,8 @@ size_t cka_gram_scratch_bytes(const struct machine *mc, int n, size_t d)
 void cka_centre(double *gram, int n)
 {
     ASSERT(n > 0);
-    /* The matrix is symmetric: the means of rows are the means of columns. They fit on the stack a row at a time only
-     * by subtracting twice, so first rows, then columns. */
+    /* The matrix is symmetric: the means of rows are the means of columns. They fit on the stack a
+     * row at a time only by subtracting twice, so first rows, then columns. */
     for (int pass = 0; pass < 2; pass++) {
         size_t step = pass == 0 ? 1 : (size_t)n;
         size_t next = pass == 0 ? (size_t)n : 1;

@@ -5,7 +5,8 @@
 #include "nas/cka.h"
 #include "nn/loss.h"
 
-/* Running statistics as they were: the reference is used in train mode, yet stays the network that was loaded. */
+/* Running statistics as they were: the reference is used in train mode, yet stays the network that
+ * was loaded. */
 static void reference_statistics(struct net *net, float *store, bool save)
 {
     const struct graph *g = net_graph(net);
@@ -27,8 +28,8 @@ static size_t reference_statistics_count(const struct graph *g)
     return count;
 }
 
-static const float *reference_forward(struct net *net, const struct machine *mc, const float *x, int n,
-                                      struct arena *tmp)
+static const float *reference_forward(struct net *net, const struct machine *mc, const float *x,
+                                      int n, struct arena *tmp)
 {
     float *store = arena_push(tmp, reference_statistics_count(net_graph(net)), sizeof *store);
     reference_statistics(net, store, true);
@@ -37,14 +38,14 @@ static const float *reference_forward(struct net *net, const struct machine *mc,
     return logits;
 }
 
-bool reference_grams(struct score_batch *batch, struct arena *keep, const struct machine *mc, struct net *reference,
-                     struct arena tmp, struct err *e)
+bool reference_grams(struct score_batch *batch, struct arena *keep, const struct machine *mc,
+                     struct net *reference, struct arena tmp, struct err *e)
 {
     const struct graph *g = net_graph(reference);
     struct shape want = g->nodes[0].shape;
     if (want.h != batch->shape.h || want.w != batch->shape.w || want.c != batch->shape.c) {
-        return err_set(e, ERR_INPUT, "the reference wants images %dx%dx%d, the batch has %dx%dx%d", want.h, want.w,
-                       want.c, batch->shape.h, batch->shape.w, batch->shape.c);
+        return err_set(e, ERR_INPUT, "the reference wants images %dx%dx%d, the batch has %dx%dx%d",
+                       want.h, want.w, want.c, batch->shape.h, batch->shape.w, batch->shape.c);
     }
     reference_forward(reference, mc, batch->x, batch->n, &tmp);
     batch->n_taps = g->n_taps;
@@ -77,12 +78,13 @@ static void reference_easiest(int *order, const float *loss, int n, int n_keep)
     }
 }
 
-bool reference_batch(struct score_batch *batch, struct arena *keep, const struct machine *mc, struct net *reference,
-                     const struct feed *feed, const struct reference_options *o, struct arena tmp, struct err *e)
+bool reference_batch(struct score_batch *batch, struct arena *keep, const struct machine *mc,
+                     struct net *reference, const struct feed *feed,
+                     const struct reference_options *o, struct arena tmp, struct err *e)
 {
     if (feed->n < (size_t)o->n_keep || o->n_keep < 2 || o->n_draw < o->n_keep) {
-        err_set(e, ERR_USAGE, "a batch of %d out of %d drawn images: the data set has %zu", o->n_keep, o->n_draw,
-                feed->n);
+        err_set(e, ERR_USAGE, "a batch of %d out of %d drawn images: the data set has %zu",
+                o->n_keep, o->n_draw, feed->n);
         return err_hint(e, "lower --batch-size, or use more data");
     }
     int n_draw = (int)MIN(feed->n, (size_t)o->n_draw);
@@ -98,7 +100,8 @@ bool reference_batch(struct score_batch *batch, struct arena *keep, const struct
     reference_easiest(order, loss, n_draw, o->n_keep);
 
     float *batch_x = arena_try(keep, (size_t)o->n_keep * image, sizeof *batch_x, e);
-    int32_t *batch_labels = batch_x ? arena_try(keep, (size_t)o->n_keep, sizeof *batch_labels, e) : NULL;
+    int32_t *batch_labels =
+        batch_x ? arena_try(keep, (size_t)o->n_keep, sizeof *batch_labels, e) : NULL;
     if (!batch_labels) {
         return false;
     }

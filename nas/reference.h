@@ -1,6 +1,6 @@
 /*
- * reference.h: from a reference network and a feed to the fixed batch of a search [Zheng2022]: draw images, keep
- * those the reference finds easiest, take the Gram matrices of its taps.
+ * reference.h: from a reference network and a feed to the fixed batch of a search [Zheng2022]: draw
+ * images, keep those the reference finds easiest, take the Gram matrices of its taps.
  */
 #ifndef NAS_REFERENCE_H
 #define NAS_REFERENCE_H
@@ -9,19 +9,21 @@
 #include "nas/score.h"
 
 struct reference_options {
-    int n_draw;   /* images drawn (512) */
-    int n_keep;   /* lowest cross-entropy kept (32) */
+    int n_draw; /* images drawn (512) */
+    int n_keep; /* lowest cross-entropy kept (32) */
     uint64_t seed;
 };
 
-/* Fill batch in the arena. reference: a NET_TRAIN net with loaded weights; its running statistics are left as they
- * were. */
-MUST_USE bool reference_batch(struct score_batch *batch, struct arena *keep, const struct machine *mc,
-                              struct net *reference, const struct feed *feed, const struct reference_options *o,
+/* Fill batch in the arena. reference: a NET_TRAIN net with loaded weights; its running statistics
+ * are left as they were. */
+MUST_USE bool reference_batch(struct score_batch *batch, struct arena *keep,
+                              const struct machine *mc, struct net *reference,
+                              const struct feed *feed, const struct reference_options *o,
                               struct arena tmp, struct err *e);
 
 /* The reference's Gram matrices for a batch that is already there (read from a file). */
-MUST_USE bool reference_grams(struct score_batch *batch, struct arena *keep, const struct machine *mc,
-                              struct net *reference, struct arena tmp, struct err *e);
+MUST_USE bool reference_grams(struct score_batch *batch, struct arena *keep,
+                              const struct machine *mc, struct net *reference, struct arena tmp,
+                              struct err *e);
 
 #endif

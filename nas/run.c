@@ -35,7 +35,8 @@ static void run_price(struct run *r, struct run_item *item)
     }
 }
 
-/* What an interrupted run found out already. The log holds the numbers; why something is infeasible follows from them. */
+/* What an interrupted run found out already. The log holds the numbers; why something is infeasible
+ * follows from them. */
 static void run_replay(struct run *r, struct run_item *item, int i_log)
 {
     const struct runlog_row *row = &r->logged[i_log];
@@ -110,7 +111,8 @@ static void run_archive(struct run *r, const struct run_item *item)
     archmap_set(&r->seen, &item->arch, 0);
     ASSERT(r->n_archive < r->max_archive);
     struct run_member *m = &r->archive[r->n_archive];
-    *m = (struct run_member){.arch = item->arch, .score = item->score, .cost = item->cost, .accuracy = NAN};
+    *m = (struct run_member){
+        .arch = item->arch, .score = item->score, .cost = item->cost, .accuracy = NAN};
     m->index = c->space->index(&item->arch);
     m->params = c->space->params(&item->arch, &c->model);
     m->macs = c->space->macs(&item->arch, &c->model);
@@ -129,7 +131,8 @@ static void run_done(void *ctx, int i)
     struct run *r = ctx;
     struct run_item *item = &r->items[i];
     struct verdict *v = &item->verdict;
-    bool scored = v->status == VERDICT_OK || v->status == VERDICT_DIVERGED || v->status == VERDICT_OVER_BUDGET;
+    bool scored = v->status == VERDICT_OK || v->status == VERDICT_DIVERGED ||
+                  v->status == VERDICT_OVER_BUDGET;
     bool cached = scored && !item->leader;
     if (cached && !item->replayed) {
         item->score = *archmap_get(&r->scores, &item->canonical);
@@ -173,7 +176,8 @@ static void run_done(void *ctx, int i)
     }
 }
 
-/* chi of each item against the population it will compete with: the current one and all items asked with it. */
+/* chi of each item against the population it will compete with: the current one and all items asked
+ * with it. */
 static void run_diversity(struct run *r, struct arena tmp)
 {
     size_t max = (size_t)r->max_items * 2;
@@ -197,7 +201,8 @@ static void run_diversity(struct run *r, struct arena tmp)
     }
 }
 
-/* Get the items of one question ready: replayed, priced, and who of equal cells computes the score. */
+/* Get the items of one question ready: replayed, priced, and who of equal cells computes the score.
+ */
 static bool run_prepare(struct run *r, const struct arch *asked, int n, struct err *e)
 {
     struct archmap leaders;
@@ -212,16 +217,21 @@ static bool run_prepare(struct run *r, const struct arch *asked, int n, struct e
         int i_log = r->first_eval + i;
         if (i_log < r->n_logged) {
             if (!space_equal(&item->arch, &r->logged[i_log].arch)) {
-                err_set(e, ERR_INPUT, "%s/evals.csv: line %d: this search would have asked for another architecture",
-                        r->config->dir, i_log + 2);
-                return err_hint(e, "the log belongs to another configuration or version; start anew in another folder");
+                err_set(
+                    e, ERR_INPUT,
+                    "%s/evals.csv: line %d: this search would have asked for another architecture",
+                    r->config->dir, i_log + 2);
+                return err_hint(e, "the log belongs to another configuration or version; start "
+                                   "anew in another folder");
             }
             run_replay(r, item, i_log);
         } else {
             run_price(r, item);
         }
-        bool scored = item->verdict.status == VERDICT_OK || item->verdict.status == VERDICT_DIVERGED;
-        if (scored && !archmap_get(&r->scores, &item->canonical) && !archmap_get(&leaders, &item->canonical)) {
+        bool scored =
+            item->verdict.status == VERDICT_OK || item->verdict.status == VERDICT_DIVERGED;
+        if (scored && !archmap_get(&r->scores, &item->canonical) &&
+            !archmap_get(&leaders, &item->canonical)) {
             item->leader = true;
             archmap_set(&leaders, &item->canonical, 0);
         }
@@ -232,7 +242,8 @@ static bool run_prepare(struct run *r, const struct arch *asked, int n, struct e
 }
 
 /* Evaluate what was asked; *complete is false when a stop was asked for in between. */
-static bool run_evaluate(struct run *r, const struct arch *asked, int n, bool *complete, struct err *e)
+static bool run_evaluate(struct run *r, const struct arch *asked, int n, bool *complete,
+                         struct err *e)
 {
     if (!run_prepare(r, asked, n, e)) {
         return false;
@@ -267,8 +278,13 @@ static bool run_init(struct run *r, struct arena *keep, const struct run_config 
 {
     const struct search_options *so = &c->search_options;
     int n_workers = c->mc->n_threads;
-    ASSERT(n_workers >= 1 && n_workers <= RUN_MAX_WORKERS && so->population > 0 && so->generations > 0);
-    *r = (struct run){.config = c, .keep = keep, .start_s = clock_now_s(), .max_items = so->population, .log = {.fd = -1}};
+    ASSERT(n_workers >= 1 && n_workers <= RUN_MAX_WORKERS && so->population > 0 &&
+           so->generations > 0);
+    *r = (struct run){.config = c,
+                      .keep = keep,
+                      .start_s = clock_now_s(),
+                      .max_items = so->population,
+                      .log = {.fd = -1}};
     r->status.generations = so->generations;
     r->status.evals_total = so->population * so->generations;
     r->max_archive = r->status.evals_total + 1;
@@ -339,24 +355,27 @@ static bool run_finish(struct run *r, struct run_result *result, struct err *e)
     r->status.front_size = result->n_front;
     r->status.seconds = r->prior_s + clock_now_s() - r->start_s;
     result->status = r->status;
-    if (!run_files_write_front(r, result->front, result->n_front, tmp, e) || !run_files_write_times(r, tmp, e)) {
+    if (!run_files_write_front(r, result->front, result->n_front, tmp, e) ||
+        !run_files_write_times(r, tmp, e)) {
         return false;
     }
     if (result->n_front == 0 && !result->interrupted) {
-        err_set(e, ERR_INFEASIBLE, "none of %d evaluated architectures is feasible on %s", r->status.evals,
-                r->config->cost->name);
+        err_set(e, ERR_INFEASIBLE, "none of %d evaluated architectures is feasible on %s",
+                r->status.evals, r->config->cost->name);
         return err_hint(e, "more generations, a larger population, or another device");
     }
     return true;
 }
 
-bool run_search(struct run_result *result, struct arena *keep, const struct run_config *config, struct err *e)
+bool run_search(struct run_result *result, struct arena *keep, const struct run_config *config,
+                struct err *e)
 {
     struct run r;
     struct file_log generations = {.fd = -1};
     char path[1024];
     *result = (struct run_result){0};
-    bool ok = run_init(&r, keep, config, e) && run_files_open_generations(&generations, &r, path, sizeof path, e) &&
+    bool ok = run_init(&r, keep, config, e) &&
+              run_files_open_generations(&generations, &r, path, sizeof path, e) &&
               run_loop(&r, &generations, &result->interrupted, e) && run_finish(&r, result, e);
     file_log_close(&generations);
     file_log_close(&r.log);

@@ -1,9 +1,10 @@
 /*
- * run.h: one search from the first question to the front on disk. Asks the search, answers repeats from a cache that
- * knows isomorphic cells, scores the rest in parallel, prices all, logs every verdict before the next question. A
- * killed run resumed from its log ends with the same bytes.
+ * run.h: one search from the first question to the front on disk. Asks the search, answers repeats
+ * from a cache that knows isomorphic cells, scores the rest in parallel, prices all, logs every
+ * verdict before the next question. A killed run resumed from its log ends with the same bytes.
  *
- * Folder (docs/formats.md): evals.csv, generations.csv, front.csv, time.csv; config.json is the caller's.
+ * Folder (docs/formats.md): evals.csv, generations.csv, front.csv, time.csv; config.json is the
+ * caller's.
  */
 #ifndef NAS_RUN_H
 #define NAS_RUN_H
@@ -25,9 +26,9 @@ struct run_status {
 
 struct run_config {
     const char *dir;
-    bool resume;              /* evals.csv is there and is replayed */
+    bool resume; /* evals.csv is there and is replayed */
     const struct space *space;
-    struct model_spec model;  /* input shape and classes; arch is filled per candidate */
+    struct model_spec model; /* input shape and classes; arch is filled per candidate */
     const struct search *search;
     struct search_options search_options;
     const struct score *score;
@@ -37,9 +38,10 @@ struct run_config {
     const struct machine *mc; /* n_threads workers, one candidate each */
     size_t worker_bytes;      /* memory of one worker; a candidate that needs more is infeasible */
     bool keep_disconnected;   /* take networks whose output ignores their input as they come */
-    double (*accuracy)(const void *ctx, const struct arch *a); /* NULL, or the true accuracy (NaN = unknown) */
+    double (*accuracy)(const void *ctx,
+                       const struct arch *a); /* NULL, or the true accuracy (NaN = unknown) */
     const void *accuracy_ctx;
-    bool (*stop)(void *ctx);                                     /* NULL, or asked between evaluations */
+    bool (*stop)(void *ctx); /* NULL, or asked between evaluations */
     void (*on_eval)(void *ctx, const struct run_status *status); /* NULL = nobody watches */
     void *watch_ctx;
 };
@@ -48,7 +50,7 @@ struct run_member {
     struct arch arch;
     double score, cost, diversity; /* diversity within the front */
     int64_t index, params, macs;
-    double accuracy;               /* NaN = unknown */
+    double accuracy; /* NaN = unknown */
 };
 
 struct run_result {
@@ -61,8 +63,10 @@ struct run_result {
 /* Where the wall time of all workers went, for time.csv. */
 enum { RUN_TIME_COST = SCORE_N_PARTS, RUN_TIME_OTHER, RUN_N_TIMES };
 
-/* ERR_INTERRUPTED is not used: an interrupted run returns true with result->interrupted. ERR_INPUT when the log does
- * not belong to this configuration; ERR_INFEASIBLE when nothing feasible was found. */
-MUST_USE bool run_search(struct run_result *result, struct arena *keep, const struct run_config *config, struct err *e);
+/* ERR_INTERRUPTED is not used: an interrupted run returns true with result->interrupted. ERR_INPUT
+ * when the log does not belong to this configuration; ERR_INFEASIBLE when nothing feasible was
+ * found. */
+MUST_USE bool run_search(struct run_result *result, struct arena *keep,
+                         const struct run_config *config, struct err *e);
 
 #endif

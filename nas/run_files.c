@@ -9,7 +9,8 @@
 #include "nas/front.h"
 #include "nas/indicators.h"
 
-static const char *const time_names[RUN_N_TIMES] = {"build", "forward", "gram", "backward", "update", "cost", "other"};
+static const char *const time_names[RUN_N_TIMES] = {"build",  "forward", "gram", "backward",
+                                                    "update", "cost",    "other"};
 
 static double run_files_seconds(const struct run *r)
 {
@@ -41,13 +42,16 @@ int run_files_front(const struct run *r, struct run_member *out, struct arena tm
     return n;
 }
 
-bool run_files_write_front(const struct run *r, const struct run_member *front, int n, struct arena tmp, struct err *e)
+bool run_files_write_front(const struct run *r, const struct run_member *front, int n,
+                           struct arena tmp, struct err *e)
 {
     bool truth = r->config->accuracy;
     char *text = arena_push(&tmp, (size_t)n + 1, SPACE_TEXT_LEN + 256);
-    int used = sprintf(text, "index,arch,score,cost,diversity,params,macs%s\n", truth ? ",true_accuracy" : "");
+    int used = sprintf(text, "index,arch,score,cost,diversity,params,macs%s\n",
+                       truth ? ",true_accuracy" : "");
     for (int i = 0; i < n; i++) {
-        char arch[SPACE_TEXT_LEN], score[32], cost[32], diversity[32], accuracy[40] = "", index[32] = "";
+        char arch[SPACE_TEXT_LEN], score[32], cost[32], diversity[32], accuracy[40] = "",
+                                                                       index[32] = "";
         r->config->space->format(&front[i].arch, arch);
         runlog_number(score, front[i].score);
         runlog_number(cost, front[i].cost);
@@ -59,8 +63,8 @@ bool run_files_write_front(const struct run *r, const struct run_member *front, 
         if (front[i].index >= 0) {
             snprintf(index, sizeof index, "%" PRId64, front[i].index);
         }
-        used += sprintf(text + used, "%s,%s,%s,%s,%s,%" PRId64 ",%" PRId64 "%s\n", index, arch, score, cost, diversity,
-                        front[i].params, front[i].macs, accuracy);
+        used += sprintf(text + used, "%s,%s,%s,%s,%s,%" PRId64 ",%" PRId64 "%s\n", index, arch,
+                        score, cost, diversity, front[i].params, front[i].macs, accuracy);
     }
     char *path = arena_printf(&tmp, "%s/front.csv", r->config->dir);
     return file_write(path, text, (size_t)used, e);
@@ -84,8 +88,8 @@ bool run_files_write_times(const struct run *r, struct arena tmp, struct err *e)
     return file_write(arena_printf(&tmp, "%s/time.csv", r->config->dir), text, (size_t)used, e);
 }
 
-/* The unit of the hypervolume: the box that the first generation spans. Points beyond it count for nothing on the bad
- * side and for more than one on the good side, so the value only grows. */
+/* The unit of the hypervolume: the box that the first generation spans. Points beyond it count for
+ * nothing on the bad side and for more than one on the good side, so the value only grows. */
 static void run_files_set_unit(struct run *r)
 {
     if (r->has_unit || r->n_archive == 0) {
@@ -103,7 +107,8 @@ static void run_files_set_unit(struct run *r)
     r->has_unit = true;
 }
 
-static double run_files_hypervolume(const struct run *r, const struct run_member *front, int n, struct arena tmp)
+static double run_files_hypervolume(const struct run *r, const struct run_member *front, int n,
+                                    struct arena tmp)
 {
     double *unit = arena_push(&tmp, 2 * (size_t)n, sizeof *unit);
     for (int i = 0; i < n; i++) {
@@ -134,9 +139,11 @@ static double run_files_diversity(const struct run *r, struct arena tmp)
     return n ? sum / n : 0;
 }
 
-bool run_files_open_generations(struct file_log *log, const struct run *r, char *path, size_t len, struct err *e)
+bool run_files_open_generations(struct file_log *log, const struct run *r, char *path, size_t len,
+                                struct err *e)
 {
-    static const char header[] = "generation,evals,unique,front_size,hypervolume,diversity,seconds\n";
+    static const char header[] =
+        "generation,evals,unique,front_size,hypervolume,diversity,seconds\n";
     snprintf(path, len, "%s/generations.csv", r->config->dir);
     return file_log_open(log, path, true, e) && file_log_write(log, header, sizeof header - 1, e);
 }
@@ -154,7 +161,8 @@ bool run_files_generation(struct run *r, struct file_log *log, struct arena tmp,
     char hypervolume[32], diversity[32], line[256];
     runlog_number(hypervolume, s->hypervolume);
     runlog_number(diversity, s->diversity);
-    int len = snprintf(line, sizeof line, "%d,%d,%d,%d,%s,%s,%.3f\n", s->generation, s->evals, s->unique, s->front_size,
-                       hypervolume, diversity, s->seconds);
-    return file_log_write(log, line, (size_t)len, e) && run_files_write_front(r, front, s->front_size, tmp, e);
+    int len = snprintf(line, sizeof line, "%d,%d,%d,%d,%s,%s,%.3f\n", s->generation, s->evals,
+                       s->unique, s->front_size, hypervolume, diversity, s->seconds);
+    return file_log_write(log, line, (size_t)len, e) &&
+           run_files_write_front(r, front, s->front_size, tmp, e);
 }

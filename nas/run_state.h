@@ -1,4 +1,5 @@
-/* run_state.h: the insides of a run, shared by nas/run.c (the loop) and nas/run_files.c (what it writes). */
+/* run_state.h: the insides of a run, shared by nas/run.c (the loop) and nas/run_files.c (what it
+ * writes). */
 #ifndef NAS_RUN_STATE_H
 #define NAS_RUN_STATE_H
 
@@ -12,28 +13,29 @@ struct run {
     const struct run_config *config;
     struct arena *keep;
     struct run_status status;
-    double start_s, prior_s;         /* clock at the start; seconds of the runs before this one */
-    double (*seconds)[RUN_N_TIMES];  /* [workers] */
-    struct arena *workers;           /* [workers] scratch */
-    void *search;                    /* state of the search */
+    double start_s, prior_s;        /* clock at the start; seconds of the runs before this one */
+    double (*seconds)[RUN_N_TIMES]; /* [workers] */
+    struct arena *workers;          /* [workers] scratch */
+    void *search;                   /* state of the search */
 
-    struct archmap scores;           /* canonical architecture -> score (NaN = diverged) */
-    struct archmap costs;            /* architecture -> cost (NaN = unsupported) */
-    struct archmap seen;             /* architectures in the archive */
-    struct run_member *archive;      /* [n_archive] every feasible architecture once */
-    double *objectives;              /* [n_archive, 2] (-score, cost) */
+    struct archmap scores;      /* canonical architecture -> score (NaN = diverged) */
+    struct archmap costs;       /* architecture -> cost (NaN = unsupported) */
+    struct archmap seen;        /* architectures in the archive */
+    struct run_member *archive; /* [n_archive] every feasible architecture once */
+    double *objectives;         /* [n_archive, 2] (-score, cost) */
     int n_archive, max_archive;
 
-    struct runlog_row *logged;       /* rows of an earlier run, replayed first */
+    struct runlog_row *logged; /* rows of an earlier run, replayed first */
     int n_logged;
     struct file_log log;
 
-    double low[2], range[2];         /* (-score, cost) of the first generation: the hypervolume's unit square */
+    double low[2],
+        range[2]; /* (-score, cost) of the first generation: the hypervolume's unit square */
     bool has_unit;
 
-    struct run_item *items;          /* [n_items] the generation being evaluated */
+    struct run_item *items; /* [n_items] the generation being evaluated */
     int n_items, max_items, first_eval;
-    struct err err;                  /* the first error of the world met by a worker, by index */
+    struct err err; /* the first error of the world met by a worker, by index */
     int err_item;
 };
 
@@ -41,24 +43,27 @@ struct run {
 struct run_item {
     struct arch arch, canonical;
     struct verdict verdict;
-    bool leader;       /* it is the one whose score is computed; others of its class wait for it */
-    bool replayed;     /* its verdict comes from the log */
+    bool leader;   /* it is the one whose score is computed; others of its class wait for it */
+    bool replayed; /* its verdict comes from the log */
     double score, cost, diversity; /* NaN = none */
     double seconds;
-    struct err err;    /* code ERR_NONE unless the world failed it */
+    struct err err; /* code ERR_NONE unless the world failed it */
 };
 
-/* The non-dominated members of the archive (higher score, lower cost), ascending cost; diversity within the front. */
+/* The non-dominated members of the archive (higher score, lower cost), ascending cost; diversity
+ * within the front. */
 int run_files_front(const struct run *r, struct run_member *out, struct arena tmp);
 
 /* front.csv and time.csv, replaced atomically. */
-MUST_USE bool run_files_write_front(const struct run *r, const struct run_member *front, int n, struct arena tmp,
-                                    struct err *e);
+MUST_USE bool run_files_write_front(const struct run *r, const struct run_member *front, int n,
+                                    struct arena tmp, struct err *e);
 MUST_USE bool run_files_write_times(const struct run *r, struct arena tmp, struct err *e);
 
-/* Close a generation: status' front size, hypervolume and diversity, one line in generations.csv. */
-MUST_USE bool run_files_generation(struct run *r, struct file_log *log, struct arena tmp, struct err *e);
-MUST_USE bool run_files_open_generations(struct file_log *log, const struct run *r, char *path, size_t len,
-                                         struct err *e);
+/* Close a generation: status' front size, hypervolume and diversity, one line in generations.csv.
+ */
+MUST_USE bool run_files_generation(struct run *r, struct file_log *log, struct arena tmp,
+                                   struct err *e);
+MUST_USE bool run_files_open_generations(struct file_log *log, const struct run *r, char *path,
+                                         size_t len, struct err *e);
 
 #endif

@@ -8,7 +8,8 @@
 
 #include "core/csv.h"
 
-static const char header[] = "eval,generation,index,arch,score,cost,diversity,feasible,cached,seconds\n";
+static const char header[] =
+    "eval,generation,index,arch,score,cost,diversity,feasible,cached,seconds\n";
 
 /* A log of more than this many bytes is not one of ours. */
 static const size_t max_bytes = (size_t)1 << 30;
@@ -32,9 +33,11 @@ bool runlog_open(struct file_log *log, const char *path, bool append, struct err
     return append || file_log_write(log, header, sizeof header - 1, e);
 }
 
-bool runlog_write(struct file_log *log, const struct space *space, const struct runlog_row *row, struct err *e)
+bool runlog_write(struct file_log *log, const struct space *space, const struct runlog_row *row,
+                  struct err *e)
 {
-    char arch[SPACE_TEXT_LEN], score[32], cost[32], diversity[32], index[32] = "", line[SPACE_TEXT_LEN + 256];
+    char arch[SPACE_TEXT_LEN], score[32], cost[32], diversity[32], index[32] = "",
+                                                                   line[SPACE_TEXT_LEN + 256];
     space->format(&row->arch, arch);
     runlog_number(score, row->score);
     runlog_number(cost, row->cost);
@@ -43,8 +46,9 @@ bool runlog_write(struct file_log *log, const struct space *space, const struct 
     if (number >= 0) {
         snprintf(index, sizeof index, "%" PRId64, number);
     }
-    int len = snprintf(line, sizeof line, "%d,%d,%s,%s,%s,%s,%s,%d,%d,%.3f\n", row->eval, row->generation, index, arch,
-                       score, cost, diversity, row->feasible, row->cached, row->seconds);
+    int len =
+        snprintf(line, sizeof line, "%d,%d,%s,%s,%s,%s,%s,%d,%d,%.3f\n", row->eval, row->generation,
+                 index, arch, score, cost, diversity, row->feasible, row->cached, row->seconds);
     ASSERT(len > 0 && (size_t)len < sizeof line);
     return file_log_write(log, line, (size_t)len, e);
 }
@@ -64,14 +68,15 @@ static bool runlog_mend(const char *path, struct arena tmp, struct err *e)
     return whole == n || file_write(path, bytes, whole, e);
 }
 
-static bool runlog_optional(const struct csv *csv, size_t row, int col, double *value, struct err *e)
+static bool runlog_optional(const struct csv *csv, size_t row, int col, double *value,
+                            struct err *e)
 {
     *value = NAN;
     return csv_cell(csv, row, col)[0] == 0 || csv_number(csv, row, col, value, e);
 }
 
-static bool runlog_parse(struct runlog_row *out, const struct csv *csv, size_t row, const struct space *space,
-                         struct err *e)
+static bool runlog_parse(struct runlog_row *out, const struct csv *csv, size_t row,
+                         const struct space *space, struct err *e)
 {
     double eval, generation, feasible, cached;
     struct runlog_row r = {0};
@@ -85,22 +90,23 @@ static bool runlog_parse(struct runlog_row *out, const struct csv *csv, size_t r
         return err_wrap(e, "%s: line %zu", csv->path, row + 2);
     }
     if (eval != (double)row + 1) {
-        return err_set(e, ERR_INPUT, "%s: line %zu: expected evaluation %zu, found %s", csv->path, row + 2, row + 1,
-                       csv_cell(csv, row, 0));
+        return err_set(e, ERR_INPUT, "%s: line %zu: expected evaluation %zu, found %s", csv->path,
+                       row + 2, row + 1, csv_cell(csv, row, 0));
     }
     r.eval = (int)eval;
     r.generation = (int)generation;
     r.feasible = feasible != 0;
     r.cached = cached != 0;
     if (r.feasible && (isnan(r.score) || isnan(r.cost))) {
-        return err_set(e, ERR_INPUT, "%s: line %zu: feasible, yet without score or cost", csv->path, row + 2);
+        return err_set(e, ERR_INPUT, "%s: line %zu: feasible, yet without score or cost", csv->path,
+                       row + 2);
     }
     *out = r;
     return true;
 }
 
-bool runlog_read(struct runlog_row **rows, int *n, struct arena *keep, const struct space *space, const char *path,
-                 struct err *e)
+bool runlog_read(struct runlog_row **rows, int *n, struct arena *keep, const struct space *space,
+                 const char *path, struct err *e)
 {
     struct csv csv;
     *n = 0;
@@ -110,10 +116,12 @@ bool runlog_read(struct runlog_row **rows, int *n, struct arena *keep, const str
     char joined[sizeof header] = "";
     for (int i = 0; i < csv.n_cols; i++) {
         size_t used = strlen(joined);
-        snprintf(joined + used, sizeof joined - used, "%s%s", csv.names[i], i + 1 < csv.n_cols ? "," : "\n");
+        snprintf(joined + used, sizeof joined - used, "%s%s", csv.names[i],
+                 i + 1 < csv.n_cols ? "," : "\n");
     }
     if (strcmp(joined, header) != 0) {
-        return err_set(e, ERR_INPUT, "%s: line 1: expected the columns %.*s", path, (int)sizeof header - 2, header);
+        return err_set(e, ERR_INPUT, "%s: line 1: expected the columns %.*s", path,
+                       (int)sizeof header - 2, header);
     }
     *rows = arena_try(keep, csv.n_rows, sizeof **rows, e);
     if (!*rows) {

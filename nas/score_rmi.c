@@ -1,11 +1,11 @@
 /*
- * Representation mutual information [Zheng2022]: train a fresh candidate for a few updates on one batch so that its
- * features agree with the reference's, and read how well it got.
+ * Representation mutual information [Zheng2022]: train a fresh candidate for a few updates on one
+ * batch so that its features agree with the reference's, and read how well it got.
  *
  *   loss = beta (T - sum_i CKA_i) + (1 - beta) cross-entropy,   T = number of taps that enter
  *
- * rmi-paper reports minus this loss after 150 updates (the 151st forward pass); rmi reports the sum of the CKA values
- * after fewer.
+ * rmi-paper reports minus this loss after 150 updates (the 151st forward pass); rmi reports the sum
+ * of the CKA values after fewer.
  */
 #include <math.h>
 #include <string.h>
@@ -50,7 +50,8 @@ static struct optim_config score_rmi_optim(const struct score_options *o)
     };
 }
 
-static size_t score_rmi_plan_bytes(const struct machine *mc, const struct graph *g, const struct score_batch *b)
+static size_t score_rmi_plan_bytes(const struct machine *mc, const struct graph *g,
+                                   const struct score_batch *b)
 {
     size_t nn = (size_t)b->n * (size_t)b->n, gram = 0;
     for (int i = 0; i < g->n_taps; i++) {
@@ -62,7 +63,8 @@ static size_t score_rmi_plan_bytes(const struct machine *mc, const struct graph 
     }
     struct optim_config config = score_rmi_optim(NULL);
     return net_plan_bytes(mc, g, b->n, NET_TRAIN) + optim_plan_bytes(g, &config) + gram +
-           arena_round(nn * sizeof(double)) + arena_round(nn * sizeof(float)) + 2 * params + (size_t)(1 << 20);
+           arena_round(nn * sizeof(double)) + arena_round(nn * sizeof(float)) + 2 * params +
+           (size_t)(1 << 20);
 }
 
 /* One candidate at work. */
@@ -70,7 +72,8 @@ struct rmi {
     const struct score_job *job;
     struct net *net;
     double *gram;  /* [n, n] of the tap at hand */
-    float *weight; /* [n, n] gradient of CKA with respect to the features, as a matrix to multiply them by */
+    float *weight; /* [n, n] gradient of CKA with respect to the features, as a matrix to multiply
+                      them by */
     double last_s; /* clock at the end of the last part */
 };
 
@@ -100,7 +103,8 @@ static void score_rmi_taps(struct rmi *r, struct score_step *step, bool seeds)
         if (seeds && isfinite(step->cka[i])) {
             int d = x.h * x.w * x.c;
             cka_gradient(r->weight, r->gram, job->batch->gram[i], n, -o->beta);
-            gemm(job->mc, false, false, n, d, n, 1, r->weight, n, x.data, d, 0, net_tap_seed(r->net, i), d);
+            gemm(job->mc, false, false, n, d, n, 1, r->weight, n, x.data, d, 0,
+                 net_tap_seed(r->net, i), d);
         }
     }
 }
@@ -139,7 +143,8 @@ static double score_rmi_value(const struct score_job *job, const struct score_st
     return sum;
 }
 
-static bool score_rmi_start(struct net *net, const struct score_job *job, struct arena tmp, struct err *e)
+static bool score_rmi_start(struct net *net, const struct score_job *job, struct arena tmp,
+                            struct err *e)
 {
     net_init_params(net, job->options->init, job->options->seed);
     if (job->init_path && !weights_load(net, job->init_path, tmp, e)) {
@@ -154,8 +159,8 @@ static bool score_rmi_run(const struct score_job *outer, double *value, struct e
     const struct score_options *o = job.options;
     ASSERT(job.batch->n_taps <= SCORE_MAX_TAPS && o->steps >= 0);
     if (job.graph->n_taps < job.batch->n_taps) {
-        return err_set(e, ERR_INPUT, "the candidate has %d taps, the reference %d", job.graph->n_taps,
-                       job.batch->n_taps);
+        return err_set(e, ERR_INPUT, "the candidate has %d taps, the reference %d",
+                       job.graph->n_taps, job.batch->n_taps);
     }
     struct rmi r = {.job = &job, .last_s = clock_now_s()};
     size_t nn = (size_t)job.batch->n * (size_t)job.batch->n;

@@ -1,4 +1,5 @@
-/* Scores that need no numbers: the size of the network. The baselines every other score has to beat. */
+/* Scores that need no numbers: the size of the network. The baselines every other score has to
+ * beat. */
 #include "nas/scores.h"
 
 static void score_static_defaults(struct score_options *o)
@@ -6,7 +7,8 @@ static void score_static_defaults(struct score_options *o)
     (void)o;
 }
 
-static size_t score_static_plan_bytes(const struct machine *mc, const struct graph *g, const struct score_batch *b)
+static size_t score_static_plan_bytes(const struct machine *mc, const struct graph *g,
+                                      const struct score_batch *b)
 {
     (void)mc, (void)g, (void)b;
     return 0;
