@@ -7,6 +7,12 @@ CC      ?= gcc
 AR      ?= ar
 PREFIX  ?= /usr/local
 BUILD   ?= build
+# make V=1 shows the commands.
+V       ?= 0
+ifeq ($(V),0)
+Q   := @
+SAY  = @echo "  $(1)	$@"
+endif
 OPT     ?= -O3 -g
 
 # What is built against, and what the tests want besides. docs/DEPENDENCIES.md says why each is there.
@@ -54,29 +60,33 @@ TEST_BIN   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 BENCH_SRC  := $(wildcard bench/bench_*.c)
 BENCH_BIN  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 
-.PHONY: all demo check kcheck deps test-deps install uninstall clean help tests
+.PHONY: all demo check kcheck peers deps test-deps install uninstall clean help tests
 all: hdnas
 
 hdnas: $(BUILD)/cli/main.o $(call archives,$(cli_LIBS))
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call SAY,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 define layer_rule
 $$(BUILD)/lib$(1).a: $$(call objects,$$($(1)_SRC))
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	$$(call SAY,AR)
+	$$(Q)$$(AR) rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 
 define tier_rule
 $$(BUILD)/core/kernels/%_$(1).o: core/kernels/%_$(1).c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(TIER_CFLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(call SAY,CC)
+	$$(Q)$$(CC) $$(CFLAGS) $$(TIER_CFLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach t,$(TIERS),$(eval $(call tier_rule,$(t))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -ffp-contract=off -MMD -MP -c -o $@ $<
+	$(call SAY,CC)
+	$(Q)$(CC) $(CFLAGS) -ffp-contract=off -MMD -MP -c -o $@ $<
 
 # The version is compiled into one file only, anew whenever it has changed.
 $(BUILD)/cli/version.o: CFLAGS += -DHDNAS_VERSION='"$(VERSION)"'
@@ -91,13 +101,27 @@ test_layer = $(word 2,$(subst _, ,$(basename $(notdir $(1)))))
 define test_rule
 $$(BUILD)/tests/$(basename $(notdir $(1))): $$(BUILD)/$(1:.c=.o) $$(call archives,$$($(call test_layer,$(1))_LIBS))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+	$$(call SAY,LD)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 endef
 $(foreach s,$(TEST_SRC),$(eval $(call test_rule,$(s))))
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(call archives,$(cli_LIBS))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call SAY,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# hdnas beside its peers: make peers, or make peers PEERS='--only conv3x3 --threads 1,2'. The glue is no part of the
+# product; peers that are not installed are skipped.
+PEER_LIBS_onednn  := -ldnnl
+PEER_LIBS_libxsmm := -lxsmm -lxsmmnoblas -ldl
+PEER_LIBS_xnnpack := -lXNNPACK -lpthreadpool
+.PRECIOUS: $(BUILD)/bench/peers/%.o
+$(BUILD)/bench/peers/conv_%: $(BUILD)/bench/peers/conv_%.o $(BUILD)/bench/peers/conv_peers.o $(call archives,$(cli_LIBS))
+	$(call SAY,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(PEER_LIBS_$*)
+peers: hdnas
+	@BUILD=$(BUILD) CC=$(CC) python3 bench/peers/run.py $(PEERS)
 
 tests: hdnas $(TEST_BIN)
 
@@ -106,6 +130,7 @@ help:
 	@echo 'make demo       install what is missing, build, and search on the built-in data (5 minutes)'
 	@echo 'make check      all tests'
 	@echo 'make kcheck     every kernel against the C reference'
+	@echo 'make peers      speed beside oneDNN, LIBXSMM, XNNPACK, PyTorch, ONNX Runtime, as far as they are installed'
 	@echo 'make install    to PREFIX=$(PREFIX)'
 
 # Install missing packages with apt when we may, else name them in one line and stop.
