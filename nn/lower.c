@@ -35,9 +35,8 @@ static struct unit unit_of(const struct graph *g, int i_node, const bool *zero)
     return u;
 }
 
-void lower_graph(struct plan *plan, struct arena *keep, const struct graph *g, enum net_mode mode)
+void lower_graph(struct plan *plan, struct arena *keep, const struct graph *g)
 {
-    (void)mode;
     bool *zero = arena_push_zero(keep, (size_t)g->n_nodes, sizeof *zero);
     bool *live = arena_push_zero(keep, (size_t)g->n_nodes, sizeof *live);
     for (int i = 0; i < g->n_nodes; i++) {

@@ -5,6 +5,6 @@
 #include "nn/plan.h"
 
 /* Units in topological order, in the arena. */
-void lower_graph(struct plan *plan, struct arena *keep, const struct graph *g, enum net_mode mode);
+void lower_graph(struct plan *plan, struct arena *keep, const struct graph *g);
 
 #endif

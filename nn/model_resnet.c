@@ -31,7 +31,7 @@ static bool resnet_match(const char *arch)
 
 static int block(struct graph *g, int x, int k, int stride, int stage, int i)
 {
-    char conv1[32], bn1[32], conv2[32], bn2[32];
+    char conv1[48], bn1[48], conv2[48], bn2[48];
     snprintf(conv1, sizeof conv1, "layer%d.%d.conv1", stage, i);
     snprintf(bn1, sizeof bn1, "layer%d.%d.bn1", stage, i);
     snprintf(conv2, sizeof conv2, "layer%d.%d.conv2", stage, i);

@@ -205,7 +205,8 @@ const float *net_forward(struct net *net, const struct machine *mc, const float 
 struct tensor net_node_value(const struct net *net, int node)
 {
     ASSERT(node >= 0 && node < net->graph->n_nodes);
-    return tensor_of(net, node, net->stage == STAGE_FORWARD ? value_of(net, node) : NULL);
+    bool there = net->stage == STAGE_FORWARD && (node == 0 || net->plan.readable[node]);
+    return tensor_of(net, node, there ? value_of(net, node) : NULL);
 }
 
 struct tensor net_tap(const struct net *net, int i_tap)

@@ -24,8 +24,8 @@ struct op_attr {
     bool relu_in;       /* conv: a ReLU stands before it and is computed on the way in */
     float eps, momentum; /* batch norm */
     int times;           /* upsample factor, shuffle groups */
-    enum op_act act;     /* norm_sum: what follows the sum */
-    uint32_t norm_mask;  /* norm_sum: bit i = input i goes through a batch norm first */
+    enum op_act act;     /* norm_sum, conv_bn: what comes last */
+    uint32_t norm_mask;  /* norm_sum: bit i = input i goes through a batch norm first; conv_bn: 1 = a batch norm follows */
 };
 
 enum param_kind {
@@ -67,9 +67,12 @@ struct op {
     const char *name;
     int n_in_min, n_in_max;
     bool keeps_x, keeps_y; /* what backward reads: decides how long activations live */
-    bool takes_zeros;      /* inputs known to be zero come with data NULL and cost nothing */
-    bool keeps_zero;       /* zeros in, zeros out: such a node is never run on zeros */
-    bool dx_over_dy;       /* dx[i] may be the memory of dy: backward is element by element */
+    /* Refines them: does backward read input i, or the output (i = -1)? NULL = all that the flags say. */
+    bool (*keeps)(const struct op_attr *attr, int n_in, int i);
+    bool takes_zeros; /* inputs known to be zero come with data NULL and cost nothing */
+    bool keeps_zero;  /* zeros in, zeros out (unless attr.bias): such a node is never run on zeros */
+    /* dx[i] may be the memory of dy; for an input through a batch norm only if it is alone. */
+    bool dx_over_dy;
     /* Output shape and parameters from input shapes; returns false with e filled for what cannot be. */
     bool (*infer)(const struct op_attr *attr, const struct shape *in, int n_in, struct shape *out,
                   struct param_spec params[OP_MAX_PARAM], int *n_params, struct err *e);
@@ -78,7 +81,7 @@ struct op {
     size_t (*save_bytes)(const struct op_attr *attr, int batch, const struct shape *in, int n_in,
                          struct shape out); /* NULL = none */
     void (*forward)(const struct op_io *io);
-    void (*backward)(const struct op_io *io);
+    void (*backward)(const struct op_io *io); /* NULL: for evaluation only */
     int64_t (*macs)(const struct op_attr *attr, const struct shape *in, int n_in, struct shape out); /* NULL = 0 */
 };
 

@@ -5,8 +5,10 @@
 /* A new op is a room nn/op_*.c, a row here, and a reference in tests/test_nn_gradients.c. */
 #define OPS(ROW)                                                                                   \
     ROW(op_conv)                                                                                   \
+    ROW(op_conv_bn)                                                                                \
     ROW(op_linear)                                                                                 \
     ROW(op_norm_bn)                                                                                \
+    ROW(op_norm_sum)                                                                               \
     ROW(op_act_relu)                                                                               \
     ROW(op_act_relu6)                                                                              \
     ROW(op_act_hswish)                                                                             \

@@ -1,8 +1,11 @@
 #include "nn/plan.h"
 
+#include "nn/alias.h"
+#include "nn/fuse.h"
 #include "nn/lower.h"
 #include "nn/place.h"
 
+#include <limits.h>
 #include <string.h>
 
 void plan_shapes(const struct graph *g, const struct unit *u, struct shape shapes[OP_MAX_IN])
@@ -14,8 +17,12 @@ void plan_shapes(const struct graph *g, const struct unit *u, struct shape shape
 
 /* What planning needs to know of each node. */
 struct facts {
-    bool *needs_grad; /* something trained lies at or before it */
-    int *seed;        /* index of its first seed + 1 */
+    bool *needs_grad;  /* something trained lies at or before it */
+    int *seed;         /* index of its first seed + 1 */
+    int *made_by;      /* unit, -1 = none */
+    int *birth;        /* when its gradient is first written, -1 = has none */
+    int *root;         /* nodes of equal root share their gradients' memory */
+    int *first, *last; /* of a root: when its gradients are alive */
 };
 
 /* The seeds: output, then taps. A node's second seed needs a buffer beside its gradient. */
@@ -72,20 +79,26 @@ static size_t value_bytes(const struct graph *g, int node, int batch)
     return bytes;
 }
 
+bool plan_keeps(const struct unit *u, int i)
+{
+    bool keeps = i < 0 ? u->op->keeps_y : u->op->keeps_x;
+    return keeps && (!u->op->keeps || u->op->keeps(&u->attr, u->n_in, i));
+}
+
 static int value_death(const struct plan *plan, int i_unit, bool train, bool pinned)
 {
     const struct unit *made = &plan->units[i_unit];
-    int end = 2 * plan->n_units;
     if (pinned) {
-        return end;
+        return 2 * plan->n_units;
     }
-    int death = train && made->op->keeps_y && made->backward ? backward_time(plan, i_unit) : i_unit;
+    bool backward = train && made->backward;
+    int death = backward && plan_keeps(made, -1) ? backward_time(plan, i_unit) : i_unit;
     for (int i = i_unit + 1; i < plan->n_units; i++) {
         const struct unit *u = &plan->units[i];
         for (int j = 0; j < u->n_in; j++) {
             if (u->in[j] == made->node) {
-                death =
-                    MAX(death, train && u->op->keeps_x && u->backward ? backward_time(plan, i) : i);
+                bool kept = train && u->backward && plan_keeps(u, j);
+                death = MAX(death, kept ? backward_time(plan, i) : i);
             }
         }
     }
@@ -105,45 +118,90 @@ static int gradient_birth(const struct plan *plan, int node)
     return plan->n_units;
 }
 
-static void place_all(struct plan *plan, struct arena *keep, int batch, enum net_mode mode,
-                      const struct facts *f)
+static void place_values(struct plan *plan, struct place *place, int batch, bool train,
+                         const struct facts *f)
 {
     const struct graph *g = plan->graph;
-    bool train = mode == NET_TRAIN;
-    int end = 2 * plan->n_units + 1;
-    struct place place;
-    place_init(&place, keep, 3 * plan->n_units + plan->n_seeds + 1);
     for (int i = 0; i < plan->n_units; i++) {
         struct unit *u = &plan->units[i];
         bool pinned = f->seed[u->node] || g->keep_values;
-        place_add(&place, &plan->value_at[u->node], value_bytes(g, u->node, batch), i,
-                  value_death(plan, i, train, pinned));
+        int death = value_death(plan, i, train, pinned);
+        place_add(place, &plan->value_at[u->node], value_bytes(g, u->node, batch), i, death);
+        plan->readable[u->node] = !u->hidden && death >= plan->n_units;
         struct shape shapes[OP_MAX_IN];
         plan_shapes(g, u, shapes);
         struct shape out = g->nodes[u->node].shape;
         size_t save =
             u->op->save_bytes ? u->op->save_bytes(&u->attr, batch, shapes, u->n_in, out) : 0;
         if (save > 0) {
-            place_add(&place, &u->save_at, save, i, train ? backward_time(plan, i) : i);
-        }
-        if (train && u->backward) {
-            int birth = f->seed[u->node] ? 0 : gradient_birth(plan, u->node);
-            place_add(&place, &plan->grad_at[u->node], value_bytes(g, u->node, batch), birth,
-                      backward_time(plan, i));
+            place_add(place, &u->save_at, save, i, train ? backward_time(plan, i) : i);
         }
     }
-    if (train && g->want_input_grad) {
-        place_add(&place, &plan->grad_at[0], value_bytes(g, 0, batch), gradient_birth(plan, 0),
-                  end);
+}
+
+/* One buffer for all gradients of a root, alive as long as any of them. */
+static void place_gradients(struct plan *plan, struct place *place, int batch,
+                            const struct facts *f)
+{
+    const struct graph *g = plan->graph;
+    int end = 2 * plan->n_units + 1;
+    for (int node = 0; node < g->n_nodes; node++) {
+        if (f->birth[node] < 0) {
+            continue;
+        }
+        int root = f->root[node];
+        f->first[root] = MIN(f->first[root], f->birth[node]);
+        f->last[root] =
+            MAX(f->last[root], f->made_by[node] < 0 ? end : backward_time(plan, f->made_by[node]));
+        ASSERT(shape_count(g->nodes[node].shape) == shape_count(g->nodes[root].shape));
     }
-    for (int i = 0; train && i < plan->n_seeds; i++) {
+    for (int root = 0; root < g->n_nodes; root++) {
+        if (f->last[root] >= 0) {
+            place_add(place, &plan->grad_at[root], value_bytes(g, root, batch), f->first[root],
+                      f->last[root]);
+        }
+    }
+    for (int i = 0; i < plan->n_seeds; i++) {
         struct plan_seed *s = &plan->seeds[i];
-        s->is_grad = s->is_grad && plan->grad_at[s->node] == 0;
+        s->is_grad = s->is_grad && f->birth[s->node] >= 0;
         if (!s->is_grad) {
-            place_add(&place, &s->at, value_bytes(g, s->node, batch), 0, end);
+            place_add(place, &s->at, value_bytes(g, s->node, batch), 0, end);
         }
+    }
+}
+
+static void find_lifetimes(struct plan *plan, struct facts *f)
+{
+    const struct graph *g = plan->graph;
+    for (int i = 0; i < g->n_nodes; i++) {
+        f->first[i] = INT_MAX;
+        f->last[i] = f->birth[i] = f->made_by[i] = -1;
+    }
+    for (int i = 0; i < plan->n_units; i++) {
+        const struct unit *u = &plan->units[i];
+        f->made_by[u->node] = i;
+        if (u->backward) {
+            f->birth[u->node] = f->seed[u->node] ? 0 : gradient_birth(plan, u->node);
+        }
+    }
+    f->birth[0] = g->want_input_grad ? gradient_birth(plan, 0) : -1;
+}
+
+static void place_all(struct plan *plan, struct arena *keep, int batch, bool train, struct facts *f)
+{
+    const struct graph *g = plan->graph;
+    struct place place;
+    place_init(&place, keep, 2 * plan->n_units + g->n_nodes + plan->n_seeds);
+    place_values(plan, &place, batch, train, f);
+    if (train) {
+        find_lifetimes(plan, f);
+        alias_gradients(plan, keep, f->seed, f->root);
+        place_gradients(plan, &place, batch, f);
     }
     plan->memory_bytes = place_solve(&place);
+    for (int i = 0; train && i < g->n_nodes; i++) {
+        plan->grad_at[i] = f->birth[i] >= 0 ? plan->grad_at[f->root[i]] : PLAN_NOWHERE;
+    }
     for (int i = 0; train && i < plan->n_seeds; i++) {
         struct plan_seed *s = &plan->seeds[i];
         s->at = s->is_grad ? plan->grad_at[s->node] : s->at;
@@ -186,12 +244,21 @@ void plan_init(struct plan *plan, struct arena *keep, const struct machine *mc,
     *plan = (struct plan){.graph = g};
     size_t n = (size_t)g->n_nodes;
     struct facts f = {.needs_grad = arena_push_zero(keep, n, sizeof(bool)),
-                      .seed = arena_push_zero(keep, n, sizeof(int))};
+                      .seed = arena_push_zero(keep, n, sizeof(int)),
+                      .made_by = arena_push(keep, n, sizeof(int)),
+                      .birth = arena_push(keep, n, sizeof(int)),
+                      .root = arena_push(keep, n, sizeof(int)),
+                      .first = arena_push(keep, n, sizeof(int)),
+                      .last = arena_push(keep, n, sizeof(int))};
+    plan->readable = arena_push_zero(keep, n, sizeof(bool));
     plan->value_at = nowhere(keep, g->n_nodes);
     plan->grad_at = nowhere(keep, g->n_nodes);
-    lower_graph(plan, keep, g, mode);
+    lower_graph(plan, keep, g);
+    if (!g->keep_values) {
+        fuse_units(plan, keep, mode);
+    }
     find_seeds(plan, &f);
     find_gradients(plan, &f);
-    place_all(plan, keep, batch, mode, &f);
+    place_all(plan, keep, batch, mode == NET_TRAIN, &f);
     plan->scratch_bytes = find_scratch(plan, mc, batch, mode);
 }

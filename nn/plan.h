@@ -21,6 +21,7 @@ struct unit {
     int n_in;
     int params[OP_MAX_PARAM]; /* graph parameters */
     int n_params;
+    bool hidden;   /* its value is not the node's (a partial sum) */
     bool backward; /* anything trained at or before it */
     bool needs_dx[OP_MAX_IN];
     size_t save_at; /* offset of what lives from forward to backward */
@@ -39,6 +40,7 @@ struct plan {
     int n_units;
     size_t *value_at; /* [n_nodes] offset of each node's value, PLAN_NOWHERE = has none */
     size_t *grad_at;  /* [n_nodes] of its gradient */
+    bool *readable;   /* [n_nodes] the node's value is there after a forward */
     struct plan_seed seeds[1 + GRAPH_MAX_TAPS];
     int n_seeds;
     size_t memory_bytes;  /* of the block that all offsets are in */
@@ -48,6 +50,9 @@ struct plan {
 /* All structures go to keep; the block itself is the caller's to allocate. */
 void plan_init(struct plan *plan, struct arena *keep, const struct machine *mc,
                const struct graph *g, int batch, enum net_mode mode);
+
+/* Does the unit's backward read its input i, or its output (i = -1)? */
+bool plan_keeps(const struct unit *u, int i);
 
 /* Shapes of a unit's inputs, one image. */
 void plan_shapes(const struct graph *g, const struct unit *u, struct shape shapes[OP_MAX_IN]);

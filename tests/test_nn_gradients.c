@@ -70,6 +70,23 @@ static void ref_conv(const struct ref *r)
     }
 }
 
+/* The convolution, its bn (running statistics; parameters from w[1] or w[2]), the addend, ReLU. */
+static void ref_conv_bn(const struct ref *r)
+{
+    const struct op_attr *a = r->attr;
+    double *const *norm = &r->w[a->bias ? 2 : 1];
+    ref_conv(r);
+    for (size_t i = 0; i < (size_t)r->n * shape_count(r->out); i++) {
+        int c = (int)(i % (size_t)r->out.c);
+        double v = r->y[i];
+        if (a->norm_mask) {
+            v = (v - norm[2][c]) / sqrt(norm[3][c] + (double)a->eps) * norm[0][c] + norm[1][c];
+        }
+        v += r->n_in > 1 ? r->x[1][i] : 0;
+        r->y[i] = a->act == OP_ACT_RELU && v < 0 ? 0 : v;
+    }
+}
+
 /* Scatter: every input pixel adds its kernel to the output. */
 static void ref_conv_transpose(const struct ref *r)
 {
@@ -133,6 +150,31 @@ static void ref_bn(const struct ref *r)
         for (size_t p = (size_t)k; p < (size_t)r->n * shape_count(r->out); p += (size_t)r->out.c) {
             r->y[p] = (r->x[0][p] - mean) * rstd * r->w[0][k] + r->w[1][k];
         }
+    }
+}
+
+static void ref_norm_sum(const struct ref *r)
+{
+    size_t c = (size_t)r->out.c, count = (size_t)r->n * shape_count(r->out);
+    memset(r->y, 0, count * sizeof *r->y);
+    for (int i = 0, i_param = 0; i < r->n_in; i++) {
+        bool normed = r->attr->norm_mask >> i & 1;
+        for (size_t p = 0; p < count; p++) {
+            double v = r->x[i][p];
+            if (normed && p < c) {
+                norm_channel(r, r->x[i], &r->w[i_param], (int)p, &r->y[count + p],
+                             &r->y[count + c + p]);
+            }
+            if (normed) {
+                double *const *w = &r->w[i_param];
+                v = (v - r->y[count + p % c]) * r->y[count + c + p % c] * w[0][p % c] + w[1][p % c];
+            }
+            r->y[p] += v;
+        }
+        i_param += normed ? 4 : 0;
+    }
+    for (size_t p = 0; r->attr->act == OP_ACT_RELU && p < count; p++) {
+        r->y[p] = r->y[p] > 0 ? r->y[p] : 0;
     }
 }
 
@@ -324,7 +366,8 @@ struct trial {
     struct op_attr attr;
     int n, n_in;
     struct shape in[OP_MAX_IN];
-    bool eval; /* running statistics */
+    bool eval;            /* running statistics */
+    bool zero[OP_MAX_IN]; /* inputs that are all zeros, which the op is told by a NULL */
 };
 
 static int draw(struct rng *r, int low, int high)
@@ -352,6 +395,20 @@ static void try_conv(struct trial *t, struct rng *r)
     t->in[0] = (struct shape){draw(r, side, side + 5), draw(r, side, side + 5), width * groups};
 }
 
+static void try_conv_bn(struct trial *t, struct rng *r)
+{
+    try_conv(t, r);
+    struct op_attr *a = &t->attr;
+    a->norm_mask = (uint32_t)draw(r, 0, 1);
+    a->eps = 1e-5f;
+    a->act = draw(r, 0, 1) ? OP_ACT_RELU : OP_ACT_NONE;
+    t->n_in = draw(r, 1, 2);
+    t->eval = true;
+    int oh = (t->in[0].h + 2 * a->pad - a->kernel) / a->stride + 1;
+    int ow = (t->in[0].w + 2 * a->pad - a->kernel) / a->stride + 1;
+    t->in[1] = (struct shape){oh, ow, a->k};
+}
+
 static void try_conv_transpose(struct trial *t, struct rng *r)
 {
     t->attr = (struct op_attr){.k = draw(r, 1, 9),
@@ -376,6 +433,23 @@ static void try_bn(struct trial *t, struct rng *r)
     t->n =
         draw(r, 4, 6); /* few pixels make the inverse deviation explode and the comparison blunt */
     t->eval = draw(r, 0, 2) == 0;
+}
+
+/* Up to four normalised inputs among up to six; some inputs zero. */
+static void try_norm_sum(struct trial *t, struct rng *r)
+{
+    try_bn(t, r);
+    t->n_in = draw(r, 1, 6);
+    t->attr.act = draw(r, 0, 1) ? OP_ACT_RELU : OP_ACT_NONE;
+    t->attr.norm_mask = 1u << draw(r, 0, t->n_in - 1);
+    for (int i = 0, n_normed = 1; i < t->n_in; i++) {
+        t->in[i] = t->in[0];
+        if (n_normed < 4 && !(t->attr.norm_mask >> i & 1) && draw(r, 0, 1)) {
+            t->attr.norm_mask |= 1u << i;
+            n_normed++;
+        }
+        t->zero[i] = draw(r, 0, 5) == 0;
+    }
 }
 
 static void try_pool(struct trial *t, struct rng *r)
@@ -443,9 +517,11 @@ static const struct check {
     void (*draw)(struct trial *, struct rng *);
 } checks[] = {
     {"conv", ref_conv, try_conv},
+    {"conv_bn", ref_conv_bn, try_conv_bn},
     {"conv_transpose", ref_conv_transpose, try_conv_transpose},
     {"linear", ref_linear, try_linear},
     {"bn", ref_bn, try_bn},
+    {"norm_sum", ref_norm_sum, try_norm_sum},
     {"relu", ref_relu, try_any},
     {"relu6", ref_relu6, try_any},
     {"hswish", ref_hswish, try_any},
@@ -539,11 +615,16 @@ static void bench_init(struct bench *b, struct arena *tmp, const struct machine 
         b->x_count[i] = (size_t)t->n * shape_count(t->in[i]);
         b->ref.x[i] = arena_push(tmp, b->x_count[i], sizeof(double));
         fill_input(b->ref.x[i], b->x_count[i], r);
-        b->io.x[i] = tensor_of(as_float(tmp, b->ref.x[i], b->x_count[i]), t->n, t->in[i]);
+        if (t->zero[i]) {
+            memset(b->ref.x[i], 0, b->x_count[i] * sizeof(double));
+        }
+        float *x = t->zero[i] ? NULL : as_float(tmp, b->ref.x[i], b->x_count[i]);
+        b->io.x[i] = tensor_of(x, t->n, t->in[i]);
     }
     draw_params(b, specs, r);
     b->y_count = (size_t)t->n * shape_count(out);
-    b->ref.y = arena_push(tmp, b->y_count, sizeof(double));
+    /* Two rows of [c] behind the output are the reference's to use. */
+    b->ref.y = arena_push(tmp, b->y_count + 2 * (size_t)out.c, sizeof(double));
     b->io.y = tensor_of(arena_push(tmp, b->y_count, sizeof(float)), t->n, out);
     b->dy = arena_push(tmp, b->y_count, sizeof(double));
     for (size_t i = 0; i < b->y_count; i++) {
@@ -552,7 +633,7 @@ static void bench_init(struct bench *b, struct arena *tmp, const struct machine 
     size_t save = b->op->save_bytes ? b->op->save_bytes(&t->attr, t->n, t->in, t->n_in, out) : 0;
     b->io.save = arena_push(tmp, save, 1);
     size_t scratch = 0;
-    for (int back = 0; b->op->scratch_bytes && back < 2; back++) {
+    for (int back = 0; b->op->scratch_bytes && back < (b->op->backward ? 2 : 1); back++) {
         scratch =
             MAX(scratch, b->op->scratch_bytes(mc, &t->attr, t->n, t->in, t->n_in, out, back == 1));
     }
@@ -607,6 +688,9 @@ static void check_backward(struct bench *b, const struct check *check, double *c
 {
     b->io.dy = tensor_of(as_float(b->tmp, b->dy, b->y_count), b->ref.n, b->ref.out);
     for (int i = 0; i < b->ref.n_in; i++) {
+        if (!b->io.x[i].data) {
+            continue; /* nobody wants the gradient of a constant */
+        }
         b->io.dx[i] =
             tensor_of(arena_push(b->tmp, b->x_count[i], sizeof(float)), b->ref.n, b->ref.in[i]);
         b->io.dx_add[i] = add;
@@ -616,6 +700,9 @@ static void check_backward(struct bench *b, const struct check *check, double *c
     }
     b->op->backward(&b->io);
     for (int i = 0; i < b->ref.n_in; i++) {
+        if (!b->io.x[i].data) {
+            continue;
+        }
         expect_close(check->op, "dx", i, b->io.dx[i].data, dx[i], b->x_count[i], add ? 1 : 0);
     }
     for (int i = 0; i < b->n_params; i++) {
@@ -636,6 +723,9 @@ static void check_trial(const struct machine *mc, const struct check *check, uin
     check->reference(&b.ref);
     b.op->forward(&b.io);
     expect_close(check->op, "y", 0, b.io.y.data, b.ref.y, b.y_count, 0);
+    if (!b.op->backward) {
+        return; /* evaluation only */
+    }
     double *dx[OP_MAX_IN], *dw[OP_MAX_PARAM] = {0};
     for (int i = 0; i < t.n_in; i++) {
         dx[i] = differences(&b, check, b.ref.x[i], b.x_count[i]);
