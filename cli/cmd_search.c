@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cli/cmds.h"
+#include "cli/constraint.h"
 #include "cli/json.h"
 #include "cli/judge.h"
 #include "cli/manifest.h"
@@ -30,6 +31,12 @@ static const struct option_spec search_options[] = {
     {"metric", OPTION_TEXT, "NAME", "latency",
      "latency or energy, for devices from tables", 0, 0},
     {"tables", OPTION_TEXT, "DIR", NULL, "folder of cost tables (default: HDNAS_TABLES)", 0, 0},
+    {"constraint", OPTION_TEXT, "LIMITS", NULL,
+     "tell the best network of at most this cost, for instance 5ms, or one for each of 2,3,3.5ms; "
+     "hw-evrsnas searches for these, any other method answers from what it has met", 0, 0},
+    {"penalty", OPTION_REAL, "X", NULL,
+     "hw-evrsnas: score lost by a cost of twice the limit (default: twice the range of scores in "
+     "the first generation)", 0, 1e9},
     {"truth", OPTION_TEXT, "FILE:COLUMN", NULL,
      "accuracies from a benchmark table, for judging the front (never seen by the search)", 0, 0},
     {"keep-disconnected", OPTION_FLAG, NULL, NULL,
@@ -55,6 +62,7 @@ struct session {
     struct cost cost;
     struct truth truth;
     bool has_truth;
+    double limits[CONSTRAINT_MAX];
     struct run_config config;
     struct progress progress;
 };
@@ -103,6 +111,7 @@ static bool session_search(struct session *s, struct err *e)
         .mutation_rate = -1,
         .sbx_eta = -1,
         .mutation_eta = -1,
+        .penalty = options_given(o, "penalty") ? options_real(o, "penalty") : -1,
     };
     if (strcmp(c->search_options.preset, "default") != 0 &&
         strcmp(c->search_options.preset, "paper") != 0) {
@@ -115,6 +124,18 @@ static bool session_search(struct session *s, struct err *e)
     }
     return space_find(&c->space, options_text(o, "space"), e) &&
            search_find(&c->search, options_text(o, "algorithm"), e);
+}
+
+static bool session_constraints(struct session *s, struct err *e)
+{
+    const char *text = options_text(s->o, "constraint");
+    struct search_options *so = &s->config.search_options;
+    if (!text && strcmp(s->config.search->name, "hw-evrsnas") == 0) {
+        err_set(e, ERR_USAGE, "--algorithm hw-evrsnas searches under a limit of the cost");
+        return err_hint(e, "say which: --constraint 5%s", s->cost.unit);
+    }
+    so->constraints = s->limits;
+    return !text || constraint_parse(s->limits, &so->n_constraints, text, s->cost.unit, e);
 }
 
 static bool session_cost(struct session *s, struct err *e)
@@ -130,7 +151,7 @@ static bool session_cost(struct session *s, struct err *e)
         .model = s->judge.model,
         .mc = &s->mc,
     };
-    if (!cost_open(&s->cost, s->keep, co, e)) {
+    if (!cost_open(&s->cost, s->keep, co, e) || !session_constraints(s, e)) {
         return false;
     }
     const char *truth = options_text(o, "truth");
@@ -273,6 +294,49 @@ static void session_print_table(struct session *s, const struct run_result *resu
     table_print(&t, stdout);
 }
 
+static void session_member_json(const struct session *s, struct json *j, const char *key,
+                                const struct run_member *m)
+{
+    char arch[SPACE_TEXT_LEN];
+    s->config.space->format(&m->arch, arch);
+    json_object(j, key);
+    json_int(j, "index", m->index);
+    json_text(j, "arch", arch);
+    json_real(j, "score", m->score);
+    json_real(j, "cost", m->cost);
+    json_real(j, "diversity", m->diversity);
+    json_int(j, "params", m->params);
+    json_int(j, "macs", m->macs);
+    if (s->has_truth) {
+        json_real(j, "true_accuracy", m->accuracy);
+    }
+    json_end(j);
+}
+
+/* What there is to say of the limits, now that the truth is priced (or is not to be had). */
+static struct constraint_report session_limits(const struct session *s,
+                                               const struct run_result *result)
+{
+    return (struct constraint_report){&s->config, result, &s->cost,
+                                      s->has_truth && s->truth.cost ? &s->truth : NULL};
+}
+
+static void session_print_answer(const struct session *s, const struct run_result *result)
+{
+    const struct run_member *m = &result->answer;
+    char code[SPACE_TEXT_LEN];
+    if (!result->has_answer) {
+        return;
+    }
+    s->config.space->code(&m->arch, code);
+    printf("\n%s returns %s: score %.6g, %s %.4g %s", s->config.search->name, code, m->score,
+           s->cost.name, m->cost, s->cost.unit);
+    if (s->has_truth) {
+        printf(", true accuracy %.2f %%", m->accuracy);
+    }
+    printf("\n");
+}
+
 /* The result as one object: RUN/summary.json, and stdout with --json. */
 static bool session_summary(struct session *s, const struct run_result *result,
                             double true_hypervolume, struct err *e)
@@ -289,23 +353,16 @@ static bool session_summary(struct session *s, const struct run_result *result,
         json_real(&j, "true_hypervolume", true_hypervolume);
         json_real(&j, "true_front_hypervolume", s->truth.hypervolume);
     }
+    if (s->config.search_options.n_constraints > 0) {
+        struct constraint_report limits = session_limits(s, result);
+        constraint_json(&limits, &j);
+    }
+    if (result->has_answer) {
+        session_member_json(s, &j, "answer", &result->answer);
+    }
     json_array(&j, "front");
     for (int i = 0; i < result->n_front; i++) {
-        const struct run_member *m = &result->front[i];
-        char arch[SPACE_TEXT_LEN];
-        s->config.space->format(&m->arch, arch);
-        json_object(&j, NULL);
-        json_int(&j, "index", m->index);
-        json_text(&j, "arch", arch);
-        json_real(&j, "score", m->score);
-        json_real(&j, "cost", m->cost);
-        json_real(&j, "diversity", m->diversity);
-        json_int(&j, "params", m->params);
-        json_int(&j, "macs", m->macs);
-        if (s->has_truth) {
-            json_real(&j, "true_accuracy", m->accuracy);
-        }
-        json_end(&j);
+        session_member_json(s, &j, NULL, &result->front[i]);
     }
     json_end(&j);
     json_end(&j);
@@ -328,8 +385,14 @@ static bool session_close(struct session *s, const struct run_result *result, st
     if (!session_summary(s, result, true_hypervolume, e) || !report_make(s->dir, *s->keep, e)) {
         return false;
     }
+    struct constraint_report limits = session_limits(s, result);
     if (!s->o->json) {
         session_print_table(s, result);
+        session_print_answer(s, result);
+        if (s->config.search_options.n_constraints > 0) {
+            printf("\n");
+            constraint_print(&limits, *s->keep, stdout);
+        }
         printf("\n%d of %d evaluations scored a new network; %d on the front; %.1f s\n",
                result->status.unique, result->status.evals, result->n_front,
                result->status.seconds);
@@ -340,7 +403,7 @@ static bool session_close(struct session *s, const struct run_result *result, st
         }
         printf("%s/front.csv\n%s/front.svg\n%s/report.html\n", s->dir, s->dir, s->dir);
     }
-    return true;
+    return constraint_met(&limits, e);
 }
 
 static bool search_run(const struct options *o, struct arena *keep, struct err *e)
@@ -386,6 +449,7 @@ const struct cmd cmd_search = {
                 "hdnas search --device flops --generations 5 --steps 10 --out quick\n"
                 "hdnas search --data cifar10:DIR --reference resnet20.safetensors --device fpga "
                 "--tables DIR\n"
+                "hdnas search --algorithm hw-evrsnas --constraint 5ms --device fpga --tables DIR\n"
                 "hdnas search --resume RUN-1",
     .options = search_options,
     .n_options = (int)N_ELEMS(search_options),

@@ -347,11 +347,28 @@ static bool run_loop(struct run *r, struct file_log *generations, bool *interrup
     }
 }
 
+/* The network that the search itself names, which may lie beyond the front. */
+static void run_answer(const struct run *r, struct run_result *result)
+{
+    const struct search *search = r->config->search;
+    struct arch named;
+    if (!search->answer || !search->answer(r->search, &named)) {
+        return;
+    }
+    for (int i = 0; i < r->n_archive && !result->has_answer; i++) {
+        if (space_equal(&r->archive[i].arch, &named)) {
+            result->answer = r->archive[i];
+            result->has_answer = true;
+        }
+    }
+}
+
 static bool run_finish(struct run *r, struct run_result *result, struct err *e)
 {
     struct arena tmp = r->workers[0];
     result->front = arena_push(r->keep, (size_t)r->n_archive + 1, sizeof *result->front);
     result->n_front = run_files_front(r, result->front, tmp);
+    run_answer(r, result);
     r->status.front_size = result->n_front;
     r->status.seconds = r->prior_s + clock_now_s() - r->start_s;
     result->status = r->status;

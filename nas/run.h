@@ -56,6 +56,8 @@ struct run_member {
 struct run_result {
     struct run_member *front; /* ascending cost, in the arena */
     int n_front;
+    struct run_member answer; /* what a search that names one network names (search.answer) */
+    bool has_answer;
     struct run_status status;
     bool interrupted;
 };

@@ -19,7 +19,10 @@ struct search_options {
     uint64_t seed;
     const char *preset;                                          /* "paper" or "default" */
     double crossover_rate, mutation_rate, sbx_eta, mutation_eta; /* negative = the preset's */
-    int tournament;           /* regevo: sample size; 0 = its default */
+    int tournament;            /* sample size; 0 = the search's default */
+    const double *constraints; /* [n_constraints] limits of the cost, > 0 (hw-evrsnas) */
+    int n_constraints;
+    double penalty; /* score lost by a cost of twice the limit; negative = the search's default */
     const struct arch *first; /* NULL, or architectures for the first population */
     int n_first;
 };
@@ -48,6 +51,9 @@ struct search {
     /* 0-based number of the last generation whose verdicts are complete, -1 before. Rounds of
      * questions may be smaller than a generation (regevo). */
     int (*generation)(const void *state);
+    /* NULL, or the one architecture that the search returns in the end, which it has asked about;
+     * false while there is none. */
+    bool (*answer)(const void *state, struct arch *out);
 };
 
 int search_count(void);

@@ -4,13 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct search search_mo_hdnas, search_nsga2, search_random, search_regevo;
+extern const struct search search_mo_hdnas, search_nsga2, search_random, search_regevo,
+    search_hw_evrsnas;
 
 static const struct search *const searches[] = {
     &search_mo_hdnas,
     &search_nsga2,
     &search_random,
     &search_regevo,
+    &search_hw_evrsnas,
 };
 
 int search_count(void)

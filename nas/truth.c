@@ -149,6 +149,27 @@ bool truth_price(struct truth *t, struct arena *keep, const struct cost *cost, s
     return true;
 }
 
+bool truth_optimum(const struct truth *t, double limit, struct truth_point *out)
+{
+    ASSERT(t->cost);
+    int64_t best = -1;
+    for (int64_t i = 0; i < t->space->size; i++) {
+        if (isnan(t->cost[i]) || t->cost[i] > limit) {
+            continue;
+        }
+        if (best < 0 || t->accuracy[i] > t->accuracy[best] ||
+            (t->accuracy[i] == t->accuracy[best] && t->cost[i] < t->cost[best])) {
+            best = i;
+        }
+    }
+    if (best >= 0) {
+        *out = (struct truth_point){.cost = t->cost[best], .accuracy = t->accuracy[best]};
+        bool known = t->space->from_index(&out->arch, best);
+        ASSERT(known);
+    }
+    return best >= 0;
+}
+
 double truth_hypervolume(const struct truth *t, const struct arch *archs, int n, struct arena tmp)
 {
     ASSERT(t->cost);

@@ -41,6 +41,10 @@ MUST_USE bool truth_open(struct truth *t, struct arena *keep, const struct space
 MUST_USE bool truth_price(struct truth *t, struct arena *keep, const struct cost *cost,
                           struct arena tmp, struct err *e);
 
+/* The most accurate architecture whose cost is at most limit (after truth_price); of equals the
+ * cheapest, then the lowest index. False if there is none. */
+MUST_USE bool truth_optimum(const struct truth *t, double limit, struct truth_point *out);
+
 /* True accuracy of an architecture in %, NaN = unknown. Has the shape of run_config.accuracy. */
 double truth_accuracy(const void *truth, const struct arch *a);
 

@@ -1,0 +1,66 @@
+#!/bin/sh
+# hdnas search --constraint: units, lists, what is told where a limit is met and where it is not, regret against a made-up
+# truth, the same bytes after a resume. Prints TAP.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+hdnas=${HDNAS:-./hdnas}
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/hdnas-constraint-XXXXXX") || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+result() { # result NAME STATUS [WHY]
+    n=$((n + 1))
+    if [ "$2" -eq 0 ]; then echo "ok $n $1"; else echo "not ok $n $1"; printf '%s\n' "${3:-}" | head -20 | sed 's/^/# /'; fi
+}
+# Latency and accuracy that rise with the index.
+python3 - "$tmp" <<'P'
+import sys
+with open(sys.argv[1] + "/t.csv", "w") as f:
+    f.write("index,phone_ms,acc\n")
+    for i in range(15625):
+        f.write(f"{i},{1 + i / 1000},{40 + i / 500}\n")
+P
+search() { # search NAME ARGS
+    name=$1; shift
+    "$hdnas" search --quiet --score params --device phone --tables "$tmp" --generations 5 --out "$tmp/$name" "$@" \
+        >"$tmp/out" 2>"$tmp/err" </dev/null
+    code=$?
+}
+check() { python3 -c "import json; v = json.load(open('$tmp/out')); assert $1, v" 2>"$tmp/why"; }
+
+search none --algorithm hw-evrsnas
+[ "$code" -eq 2 ] && grep -q 'hint: say which: --constraint 5ms' "$tmp/err"
+result "hw-evrsnas wants a limit" $? "$(cat "$tmp/err")"
+for bad in 5mJ 5x 0 -1 nan 2,,3 2,3x ms; do
+    search bad --algorithm hw-evrsnas "--constraint=$bad"
+    [ "$code" -eq 2 ] && [ ! -e "$tmp/bad" ]
+    result "--constraint $bad is refused" $? "$(cat "$tmp/err")"
+done
+search a --algorithm hw-evrsnas --constraint 0.5,4000us,9ms --json
+[ "$code" -eq 0 ] && check "[b['constraint'] for b in v['best']] == [.5, 4, 9]
+assert [b['met'] for b in v['best']] == [False, True, True]
+for b in v['best'][1:]:
+    fits = [f for f in v['front'] if f['cost'] <= b['constraint']]
+    assert b['index'] == max(fits, key=lambda f: f['score'])['index'] and b['cost'] <= b['constraint']
+assert 'regret' not in v['best'][1]; assert v['evals'] == 100"
+result "a list with units: the best of each" $? "$(cat "$tmp/why" "$tmp/err")"
+search b --algorithm random --constraint 4,9 --truth "$tmp/t.csv:acc" --json
+[ "$code" -eq 0 ] && check "[round(b['optimum'], 9) for b in v['best']] == [46, 56]
+assert all(abs(b['optimum'] - b['true_accuracy'] - b['regret']) < 1e-9 and b['regret'] >= 0 for b in v['best'])"
+result "any method answers; regret against the optimum" $? "$(cat "$tmp/why" "$tmp/err")"
+search c --algorithm hw-evrsnas --constraint 4,9 --truth "$tmp/t.csv:acc"
+[ "$code" -eq 0 ] && grep -q '^at most (ms)  phone latency' "$tmp/out" && grep -q '^mean regret of 2 constraints: ' "$tmp/out"
+result "told as a table" $? "$(cat "$tmp/out" "$tmp/err")"
+search d --algorithm hw-evrsnas --constraint 10us
+[ "$code" -eq 4 ] && grep -q 'nothing found costs at most 0.01 ms; the least is [0-4]* with' "$tmp/err" &&
+    grep -q 'none found' "$tmp/out" && [ -s "$tmp/d/front.csv" ]
+result "a limit that nothing meets is exit 4 with the least violating" $? "$(cat "$tmp/out" "$tmp/err")"
+
+head -31 "$tmp/c/evals.csv" >"$tmp/cut" && cp -r "$tmp/c" "$tmp/e" && cp "$tmp/cut" "$tmp/e/evals.csv"
+"$hdnas" search --quiet --resume "$tmp/e" >/dev/null 2>"$tmp/err" &&
+    cut -d, -f1-9 "$tmp/c/evals.csv" >"$tmp/1" && cut -d, -f1-9 "$tmp/e/evals.csv" | cmp -s - "$tmp/1" &&
+    cmp -s "$tmp/c/front.csv" "$tmp/e/front.csv"
+result "resumed from its 30th line it ends the same" $? "$(cat "$tmp/err")"
+"$hdnas" search --quiet --resume "$tmp/e" --constraint 5 >/dev/null 2>"$tmp/err"
+[ $? -eq 2 ]
+result "a resumed run keeps its limits" $? "$(cat "$tmp/err")"
+echo "1..$n"
