@@ -26,22 +26,18 @@
  */
 struct simd_rows {
     const char *x0, *x8, *x16, *x24;
-    ptrdiff_t s1, s3, s5, s7, s8; /* bytes */
+    ptrdiff_t s1, s3, s5, s7; /* bytes */
 };
 
 SIMD_INLINE struct simd_rows simd_rows_of(ptrdiff_t stride)
 {
     ptrdiff_t s = stride * (ptrdiff_t)sizeof(float);
-    return (struct simd_rows){.s1 = s, .s3 = 3 * s, .s5 = 5 * s, .s7 = 7 * s, .s8 = 8 * s};
+    return (struct simd_rows){.s1 = s, .s3 = 3 * s, .s5 = 5 * s, .s7 = 7 * s};
 }
 
 /* The first n rows from x on. */
-SIMD_INLINE void simd_rows_at(struct simd_rows *r, const float *x, const int n)
+SIMD_INLINE void simd_rows_at(struct simd_rows *r, const char *x, const int n)
 {
-    r->x0 = (const char *)x;
-    r->x8 = r->x0 + r->s8;
-    r->x16 = r->x8 + r->s8;
-    r->x24 = r->x16 + r->s8;
     SIMD_OPAQUE(r->s1);
     if (n > 3) {
         SIMD_OPAQUE(r->s3);
@@ -52,13 +48,17 @@ SIMD_INLINE void simd_rows_at(struct simd_rows *r, const float *x, const int n)
     if (n > 7) {
         SIMD_OPAQUE(r->s7);
     }
+    r->x0 = x;
     if (n > 8) {
+        r->x8 = x + 8 * r->s1;
         SIMD_OPAQUE(r->x8);
     }
     if (n > 16) {
+        r->x16 = r->x8 + 8 * r->s1;
         SIMD_OPAQUE(r->x16);
     }
     if (n > 24) {
+        r->x24 = r->x16 + 8 * r->s1;
         SIMD_OPAQUE(r->x24);
     }
 }

@@ -61,6 +61,21 @@ SIMD_INLINE void v_store_part(float *p, v_mask m, v_f32 a)
     }
 }
 
+/* Where `part` is known to be false the mask costs nothing. */
+SIMD_INLINE v_f32 v_get(const float *p, bool part, v_mask m)
+{
+    return part ? v_load_part(p, m) : v_load(p);
+}
+
+SIMD_INLINE void v_put(float *p, v_f32 a, bool part, v_mask m)
+{
+    if (part) {
+        v_store_part(p, m, a);
+    } else {
+        v_store(p, a);
+    }
+}
+
 SIMD_INLINE v_f32 v_zero(void)
 {
     return vdupq_n_f32(0);

@@ -23,7 +23,7 @@ SIMD_INLINE void depth_tile(const int P, const struct kernel_depth *d, size_t fi
         if (part) {
             for (int t = 0; t < d->n_taps; t++) {
                 const v_f32 w = v_load_part(d->w + d->taps[t].w + i, m);
-                simd_rows_at(&rows, x + d->taps[t].x + i, P);
+                simd_rows_at(&rows, (const char *)(x + d->taps[t].x + i), P);
                 V_FOR(p, P) {
                     acc[p] = v_fma(v_load_part(simd_row(&rows, p), m), w, acc[p]);
                 }
@@ -31,7 +31,7 @@ SIMD_INLINE void depth_tile(const int P, const struct kernel_depth *d, size_t fi
         } else {
             for (int t = 0; t < d->n_taps; t++) {
                 const v_f32 w = v_load(d->w + d->taps[t].w + i);
-                simd_rows_at(&rows, x + d->taps[t].x + i, P);
+                simd_rows_at(&rows, (const char *)(x + d->taps[t].x + i), P);
                 V_FOR(p, P) {
                     acc[p] = v_fma(v_load(simd_row(&rows, p)), w, acc[p]);
                 }
@@ -42,11 +42,7 @@ SIMD_INLINE void depth_tile(const int P, const struct kernel_depth *d, size_t fi
             if (d->post) {
                 acc[p] = post_value(d->post, acc[p], d->y, at, i, m);
             }
-            if (part) {
-                v_store_part(d->y + at, m, acc[p]);
-            } else {
-                v_store(d->y + at, acc[p]);
-            }
+            v_put(d->y + at, acc[p], part, m);
         }
     }
 }

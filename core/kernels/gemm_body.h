@@ -12,6 +12,7 @@ enum { GEMM_MAX_ACC = 32, GEMM_MAX_KB = 4, GEMM_MAX_ROWS = SIMD_ROWS_1 };
 
 /* The pointers of one tile. */
 struct gemm_at {
+    const struct kernel_gemm *g;
     const float *x, *w;
     float *y;
     ptrdiff_t y_offset; /* of y from g->y: add and mask are laid out as y */
@@ -36,11 +37,6 @@ static __attribute__((noinline)) void gemm_finish(const struct kernel_gemm *g,
     }
 }
 
-SIMD_INLINE v_f32 gemm_load(const float *p, bool part, v_mask m)
-{
-    return part ? v_load_part(p, m) : v_load(p);
-}
-
 /* tail: the last vector is not full. */
 SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const struct kernel_gemm *g,
                            const struct gemm_at *at)
@@ -51,17 +47,24 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const str
     }
     if (g->accumulate) {
         V_FOR(i, P * KB) {
-            acc[i] = gemm_load(at->y + i / KB * g->y_row + i % KB * VL, tail && i % KB == KB - 1,
+            acc[i] = v_get(at->y + i / KB * g->y_row + i % KB * VL, tail && i % KB == KB - 1,
                                at->last);
         }
     }
     struct simd_rows rows = simd_rows_of(g->x_row);
-    for (int t = 0; t < g->n_taps; t++) {
-        const float *x = at->x + g->taps[t].x, *w = at->w + g->taps[t].w;
-        for (int n = g->taps[t].n; n > 0; n--, x += g->x_inner, w += g->w_inner) {
+    /* What the inner loop does not need waits in memory: in a register of the vector unit, where gcc
+     * would put it, it would come back only after all products in flight. */
+    const struct gemm_at *volatile home = at;
+    for (volatile int t = 0; t < home->g->n_taps; t++) {
+        const struct kernel_tap tap = home->g->taps[t];
+        const char *x = (const char *)(home->x + tap.x), *w = (const char *)(home->w + tap.w);
+        ptrdiff_t x_step = home->g->x_inner * (ptrdiff_t)sizeof(float);
+        ptrdiff_t w_step = home->g->w_inner * (ptrdiff_t)sizeof(float);
+        for (int n = tap.n; n > 0; n--, x += x_step, w += w_step) {
             v_f32 wv[GEMM_MAX_KB];
             V_FOR(k, KB) {
-                wv[k] = gemm_load(w + k * VL, tail && k == KB - 1, at->last);
+                wv[k] = v_get((const float *)(const void *)w + k * VL, tail && k == KB - 1,
+                              at->last);
             }
             simd_rows_at(&rows, x, P);
             V_FOR(p, P) {
@@ -72,6 +75,8 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const str
             }
         }
     }
+    at = home;
+    g = at->g;
     if (g->post) {
         float sums[GEMM_MAX_ACC * VL];
         V_FOR(i, P * KB) {
@@ -80,13 +85,15 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const str
         gemm_finish(g, at, sums, P, KB);
         return;
     }
-    V_FOR(i, P * KB) {
-        float *y = at->y + i / KB * g->y_row + i % KB * VL;
-        if (tail && i % KB == KB - 1) {
-            v_store_part(y, at->last, acc[i]);
-        } else {
-            v_store(y, acc[i]);
+    /* A store of a register may change any structure, as far as the compiler knows. */
+    float *y = at->y;
+    const ptrdiff_t y_row = g->y_row;
+    const v_mask last = at->last;
+    V_FOR(p, P) {
+        V_FOR(k, KB) {
+            v_put(y + k * VL, acc[p * KB + k], tail && k == KB - 1, last);
         }
+        y += y_row;
     }
 }
 
@@ -124,7 +131,7 @@ void SIMD_NAME(gemm_taps_f32)(const struct kernel_gemm *g)
     int n_blocks = DIV_UP(n_vec, (int)SIMD_COLS);
     for (int b = 0, v = 0; b < n_blocks; b++) {
         int kb = (n_vec - v) / (n_blocks - b); /* the rest in equal parts, larger ones last */
-        struct gemm_at at = {.col = v * VL, .w = g->w + v * VL};
+        struct gemm_at at = {.g = g, .col = v * VL, .w = g->w + v * VL};
         at.last = v_first(g->n_cols - (v + kb - 1) * VL);
         gemm_tile_fn *const *tiles = gemm_tiles[g->n_cols < (v + kb) * VL][kb - 1];
         size_t left = g->n_rows, n_tiles = DIV_UP(left, rows[kb]);

@@ -7,20 +7,6 @@
 
 enum { NORM_MAX_ACC = 8, NORM_MAX_KB = 4 };
 
-SIMD_INLINE v_f32 norm_get(const float *p, bool part, v_mask m)
-{
-    return part ? v_load_part(p, m) : v_load(p);
-}
-
-SIMD_INLINE void norm_put(float *p, v_f32 v, bool part, v_mask m)
-{
-    if (part) {
-        v_store_part(p, m, v);
-    } else {
-        v_store(p, v);
-    }
-}
-
 /* One column of KB registers; `last` are the lanes of the last, all of them unless tail. */
 #define NORM_PART(k) (tail && (k) == KB - 1)
 
@@ -35,15 +21,15 @@ SIMD_INLINE void norm_sums(const int KB, const bool tail, float *a, float *b, co
         sa[i] = sb[i] = v_zero();
     }
     V_FOR(k, KB) {
-        mu[k] = b ? norm_get(mean + k * VL, NORM_PART(k), last) : v_zero();
+        mu[k] = b ? v_get(mean + k * VL, NORM_PART(k), last) : v_zero();
     }
     size_t r = 0;
     for (; r + (size_t)U <= n_rows; r += (size_t)U) {
         V_FOR(u, U) {
             V_FOR(k, KB) {
                 const size_t at = (r + (size_t)u) * c + (size_t)k * VL;
-                v_f32 v = norm_get(x + at, NORM_PART(k), last), d = b ? v_sub(v, mu[k]) : v;
-                v_f32 f = dy ? norm_get(dy + at, NORM_PART(k), last) : d;
+                v_f32 v = v_get(x + at, NORM_PART(k), last), d = b ? v_sub(v, mu[k]) : v;
+                v_f32 f = dy ? v_get(dy + at, NORM_PART(k), last) : d;
                 sa[u * KB + k] = v_add(sa[u * KB + k], f);
                 if (b) {
                     sb[u * KB + k] = v_fma(f, d, sb[u * KB + k]);
@@ -54,8 +40,8 @@ SIMD_INLINE void norm_sums(const int KB, const bool tail, float *a, float *b, co
     for (; r < n_rows; r++) {
         V_FOR(k, KB) {
             const size_t at = r * c + (size_t)k * VL;
-            v_f32 v = norm_get(x + at, NORM_PART(k), last), d = b ? v_sub(v, mu[k]) : v;
-            v_f32 f = dy ? norm_get(dy + at, NORM_PART(k), last) : d;
+            v_f32 v = v_get(x + at, NORM_PART(k), last), d = b ? v_sub(v, mu[k]) : v;
+            v_f32 f = dy ? v_get(dy + at, NORM_PART(k), last) : d;
             sa[k] = v_add(sa[k], f);
             if (b) {
                 sb[k] = v_fma(f, d, sb[k]);
@@ -67,9 +53,9 @@ SIMD_INLINE void norm_sums(const int KB, const bool tail, float *a, float *b, co
             sa[k] = v_add(sa[k], sa[(u + 1) * KB + k]);
             sb[k] = v_add(sb[k], sb[(u + 1) * KB + k]);
         }
-        norm_put(a + k * VL, sa[k], NORM_PART(k), last);
+        v_put(a + k * VL, sa[k], NORM_PART(k), last);
         if (b) {
-            norm_put(b + k * VL, sb[k], NORM_PART(k), last);
+            v_put(b + k * VL, sb[k], NORM_PART(k), last);
         }
     }
 }
@@ -152,15 +138,15 @@ SIMD_INLINE void norm_apply(const int KB, const bool tail, float *y, const float
 {
     v_f32 a[NORM_MAX_KB], b[NORM_MAX_KB];
     V_FOR(k, KB) {
-        a[k] = norm_get(scale + k * VL, NORM_PART(k), last);
-        b[k] = norm_get(shift + k * VL, NORM_PART(k), last);
+        a[k] = v_get(scale + k * VL, NORM_PART(k), last);
+        b[k] = v_get(shift + k * VL, NORM_PART(k), last);
     }
     for (size_t r = 0; r < n_rows; r++, x += c, y += c) {
         V_FOR(k, KB) {
-            v_f32 v = v_fma(norm_get(x + k * VL, NORM_PART(k), last), a[k], b[k]);
+            v_f32 v = v_fma(v_get(x + k * VL, NORM_PART(k), last), a[k], b[k]);
             v = relu ? v_at_least(v, v_zero()) : v;
-            v = add ? v_add(norm_get(y + k * VL, NORM_PART(k), last), v) : v;
-            norm_put(y + k * VL, v, NORM_PART(k), last);
+            v = add ? v_add(v_get(y + k * VL, NORM_PART(k), last), v) : v;
+            v_put(y + k * VL, v, NORM_PART(k), last);
         }
     }
 }
@@ -180,17 +166,17 @@ SIMD_INLINE void norm_grad(const int KB, const bool tail, float *dx, const float
 {
     v_f32 va[NORM_MAX_KB], vb[NORM_MAX_KB], vd[NORM_MAX_KB], mu[NORM_MAX_KB];
     V_FOR(k, KB) {
-        va[k] = norm_get(a + k * VL, NORM_PART(k), last);
-        vb[k] = norm_get(b + k * VL, NORM_PART(k), last);
-        vd[k] = norm_get(d + k * VL, NORM_PART(k), last);
-        mu[k] = norm_get(mean + k * VL, NORM_PART(k), last);
+        va[k] = v_get(a + k * VL, NORM_PART(k), last);
+        vb[k] = v_get(b + k * VL, NORM_PART(k), last);
+        vd[k] = v_get(d + k * VL, NORM_PART(k), last);
+        mu[k] = v_get(mean + k * VL, NORM_PART(k), last);
     }
     for (size_t r = 0; r < n_rows; r++, x += c, dy += c, dx += c) {
         V_FOR(k, KB) {
-            v_f32 xm = v_sub(norm_get(x + k * VL, NORM_PART(k), last), mu[k]);
-            v_f32 v = v_fma(va[k], norm_get(dy + k * VL, NORM_PART(k), last), v_fma(vb[k], xm, vd[k]));
-            v = add ? v_add(norm_get(dx + k * VL, NORM_PART(k), last), v) : v;
-            norm_put(dx + k * VL, v, NORM_PART(k), last);
+            v_f32 xm = v_sub(v_get(x + k * VL, NORM_PART(k), last), mu[k]);
+            v_f32 v = v_fma(va[k], v_get(dy + k * VL, NORM_PART(k), last), v_fma(vb[k], xm, vd[k]));
+            v = add ? v_add(v_get(dx + k * VL, NORM_PART(k), last), v) : v;
+            v_put(dx + k * VL, v, NORM_PART(k), last);
         }
     }
 }

@@ -15,7 +15,7 @@ SIMD_INLINE v_f32 pool_column(const struct kernel_pool *p, int i, int j, bool pa
     v_f32 sum = v_zero();
     for (int r = 0; r < p->n_rows; r++) {
         const float *x = p->rows[r] + at;
-        sum = v_fma(v_set1(p->row_scale[r]), part ? v_load_part(x, m) : v_load(x), sum);
+        sum = v_fma(v_set1(p->row_scale[r]), v_get(x, part, m), sum);
     }
     return p->back ? v_mul(sum, v_set1(pool_share(p, i))) : sum;
 }
@@ -28,13 +28,9 @@ SIMD_INLINE void pool_put(const struct kernel_pool *p, int o, int j, v_f32 sum, 
         sum = v_mul(sum, v_set1(p->share[w.hi - w.lo]));
     }
     if (p->into) {
-        sum = v_add(part ? v_load_part(y, m) : v_load(y), sum);
+        sum = v_add(v_get(y, part, m), sum);
     }
-    if (part) {
-        v_store_part(y, m, sum);
-    } else {
-        v_store(y, sum);
-    }
+    v_put(y, sum, part, m);
 }
 
 SIMD_INLINE void pool_columns(const struct kernel_pool *p, int j, const bool part, v_mask m)

@@ -1,35 +1,110 @@
 /*
- * wino_body.h: the transforms of Winograd's F(4x4, 3x3), a register of channels at a time. Columns
- * first, into a small buffer (36 registers are more than any machine has), then rows.
+ * wino_body.h: the transforms of Winograd's F(4x4, 3x3), a register of channels at a time. A pass over
+ * columns and one over rows; two rows of the result at a time share their sums and fit the registers,
+ * and inputs are loaded again for each pair rather than stored in between. Inputs that need ReLU or
+ * zeros at a border go through a patch of 36 registers in L1 first.
  */
 #include "core/kernels/post_body.h"
 
-/* o = B^T d, twelve operations:
+/* ---- input: B^T d B ---- */
+
+/* o = B^T d of a row, twelve operations:
  *   o0 = 4 d0 - 5 d2 + d4       o1, o2 = (d4 - 4 d2) +- (d3 - 4 d1)
  *   o5 = 4 d1 - 5 d3 + d5       o3, o4 = (d4 - d2) +- 2 (d3 - d1) */
-SIMD_INLINE void wino_bt(const v_f32 d[6], v_f32 o[6])
+SIMD_INLINE void wino_bt_row(float *v, ptrdiff_t v_step, const v_f32 d[6], bool part, v_mask m)
 {
     const v_f32 two = v_set1(2), four = v_set1(4), five = v_set1(5);
     v_f32 a = v_fnma(four, d[2], d[4]), b = v_fnma(four, d[1], d[3]);
     v_f32 e = v_sub(d[4], d[2]), f = v_sub(d[3], d[1]);
-    o[0] = v_fma(four, d[0], v_fnma(five, d[2], d[4]));
-    o[1] = v_add(a, b);
-    o[2] = v_sub(a, b);
-    o[3] = v_fma(two, f, e);
-    o[4] = v_fnma(two, f, e);
-    o[5] = v_fma(four, d[1], v_fnma(five, d[3], d[5]));
+    v_put(v, v_fma(four, d[0], v_fnma(five, d[2], d[4])), part, m);
+    v_put(v + v_step, v_add(a, b), part, m);
+    v_put(v + 2 * v_step, v_sub(a, b), part, m);
+    v_put(v + 3 * v_step, v_fma(two, f, e), part, m);
+    v_put(v + 4 * v_step, v_fnma(two, f, e), part, m);
+    v_put(v + 5 * v_step, v_fma(four, d[1], v_fnma(five, d[3], d[5])), part, m);
 }
 
-/* o = A^T m, ten operations. */
-SIMD_INLINE void wino_at(const v_f32 m[6], v_f32 o[4])
+/* p[r]: pixel 0 of row r; the next pixel is `pixel` floats on. */
+SIMD_INLINE void wino_bt_both(float *v, ptrdiff_t v_step, const float *const p[6], ptrdiff_t pixel,
+                              bool part, v_mask m)
 {
-    v_f32 a = v_add(m[1], m[2]), b = v_sub(m[1], m[2]);
-    v_f32 c = v_add(m[3], m[4]), d = v_sub(m[3], m[4]);
-    o[0] = v_add(v_add(m[0], a), c);
-    o[1] = v_fma(v_set1(2), d, b);
-    o[2] = v_fma(v_set1(4), c, a);
-    o[3] = v_add(v_fma(v_set1(8), d, b), m[5]);
+    const v_f32 two = v_set1(2), four = v_set1(4), five = v_set1(5);
+    v_f32 s[6], t[6];
+    V_FOR(q, 6) {
+        const ptrdiff_t at = q * pixel;
+        s[q] = v_fma(four, v_load(p[0] + at), v_fnma(five, v_load(p[2] + at), v_load(p[4] + at)));
+        t[q] = v_fma(four, v_load(p[1] + at), v_fnma(five, v_load(p[3] + at), v_load(p[5] + at)));
+    }
+    wino_bt_row(v, v_step, s, part, m);
+    wino_bt_row(v + 30 * v_step, v_step, t, part, m);
+    V_FOR(q, 6) {
+        const ptrdiff_t at = q * pixel;
+        v_f32 a = v_fnma(four, v_load(p[2] + at), v_load(p[4] + at));
+        v_f32 b = v_fnma(four, v_load(p[1] + at), v_load(p[3] + at));
+        s[q] = v_add(a, b);
+        t[q] = v_sub(a, b);
+    }
+    wino_bt_row(v + 6 * v_step, v_step, s, part, m);
+    wino_bt_row(v + 12 * v_step, v_step, t, part, m);
+    V_FOR(q, 6) {
+        const ptrdiff_t at = q * pixel;
+        v_f32 e = v_sub(v_load(p[4] + at), v_load(p[2] + at));
+        v_f32 f = v_sub(v_load(p[3] + at), v_load(p[1] + at));
+        s[q] = v_fma(two, f, e);
+        t[q] = v_fnma(two, f, e);
+    }
+    wino_bt_row(v + 18 * v_step, v_step, s, part, m);
+    wino_bt_row(v + 24 * v_step, v_step, t, part, m);
 }
+
+/* Copy n x n pixels to a patch, zeros outside columns lo .. hi-1, through ReLU if asked. */
+SIMD_INLINE void wino_patch(const int n, float *patch, const float *const *rows, int lo, int hi,
+                            int c, int i, bool relu, bool part, v_mask m)
+{
+    for (int q = 0; q < n; q++) {
+        const ptrdiff_t at = (ptrdiff_t)q * c + i;
+        if (q < lo || q >= hi) {
+            V_FOR(r, n) {
+                v_store(patch + (r * n + q) * VL, v_zero());
+            }
+            continue;
+        }
+        V_FOR(r, n) {
+            v_f32 d = v_get(rows[r] + at, part, m);
+            v_store(patch + (r * n + q) * VL, relu ? v_at_least(d, v_zero()) : d);
+        }
+    }
+}
+
+void SIMD_NAME(wino_input_f32)(float *v, ptrdiff_t v_step, const float *const *rows, int lo, int hi,
+                               int c, bool relu)
+{
+    const bool plain = lo <= 0 && hi >= 6 && !relu;
+    int i = 0;
+    for (; plain && i + VL <= c; i += VL) {
+        const float *const p[6] = {rows[0] + i, rows[1] + i, rows[2] + i,
+                                   rows[3] + i, rows[4] + i, rows[5] + i};
+        wino_bt_both(v + i, v_step, p, c, false, v_first(VL));
+    }
+    for (; i < c; i += VL) {
+        const v_mask m = v_first(c - i);
+        float patch[36 * VL];
+        const float *const p[6] = {patch,           patch + 6 * VL,  patch + 12 * VL,
+                                   patch + 18 * VL, patch + 24 * VL, patch + 30 * VL};
+        if (c - i < VL) {
+            wino_patch(6, patch, rows, lo, hi, c, i, relu, true, m);
+            wino_bt_both(v + i, v_step, p, VL, true, m);
+        } else if (relu) {
+            wino_patch(6, patch, rows, lo, hi, c, i, true, false, m);
+            wino_bt_both(v + i, v_step, p, VL, false, m);
+        } else {
+            wino_patch(6, patch, rows, lo, hi, c, i, false, false, m);
+            wino_bt_both(v + i, v_step, p, VL, false, m);
+        }
+    }
+}
+
+/* ---- weights: G g G^T ---- */
 
 /* o = G g */
 SIMD_INLINE void wino_g(v_f32 g0, v_f32 g1, v_f32 g2, v_f32 o[6])
@@ -41,61 +116,6 @@ SIMD_INLINE void wino_g(v_f32 g0, v_f32 g1, v_f32 g2, v_f32 o[6])
     o[3] = v_mul(v_set1(1.0f / 24), v_fma(v_set1(2), g1, outer));
     o[4] = v_mul(v_set1(1.0f / 24), v_fnma(v_set1(2), g1, outer));
     o[5] = g2;
-}
-
-SIMD_INLINE void wino_input(float *v, ptrdiff_t v_step, const float *const *rows, int lo, int hi,
-                            int c, const bool relu)
-{
-    const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3], *r4 = rows[4],
-                *r5 = rows[5];
-    for (int i = 0; i < c; i += VL) {
-        const v_mask m = v_first(c - i);
-        const bool part = c - i < VL;
-        float half[36 * VL]; /* [column][row] */
-        for (int q = 0; q < 6; q++) {
-            v_f32 d[6], o[6];
-            V_FOR(r, 6) {
-                d[r] = v_zero();
-            }
-            if (q >= lo && q < hi) {
-                const ptrdiff_t at = (ptrdiff_t)q * c + i;
-                const float *p[6] = {r0 + at, r1 + at, r2 + at, r3 + at, r4 + at, r5 + at};
-                V_FOR(r, 6) {
-                    d[r] = part ? v_load_part(p[r], m) : v_load(p[r]);
-                    d[r] = relu ? v_at_least(d[r], v_zero()) : d[r];
-                }
-            }
-            wino_bt(d, o);
-            V_FOR(r, 6) {
-                v_store(half + (r * 6 + q) * VL, o[r]);
-            }
-        }
-        for (int r = 0; r < 6; r++) {
-            v_f32 d[6], o[6];
-            V_FOR(q, 6) {
-                d[q] = v_load(half + (r * 6 + q) * VL);
-            }
-            wino_bt(d, o);
-            V_FOR(q, 6) {
-                float *out = v + (r * 6 + q) * v_step + i;
-                if (part) {
-                    v_store_part(out, m, o[q]);
-                } else {
-                    v_store(out, o[q]);
-                }
-            }
-        }
-    }
-}
-
-void SIMD_NAME(wino_input_f32)(float *v, ptrdiff_t v_step, const float *const *rows, int lo, int hi,
-                               int c, bool relu)
-{
-    if (relu) {
-        wino_input(v, v_step, rows, lo, hi, c, true);
-    } else {
-        wino_input(v, v_step, rows, lo, hi, c, false);
-    }
 }
 
 void SIMD_NAME(wino_weights_f32)(float *u, ptrdiff_t u_step, const float *w, ptrdiff_t w_step,
@@ -119,123 +139,157 @@ void SIMD_NAME(wino_weights_f32)(float *u, ptrdiff_t u_step, const float *w, ptr
     }
 }
 
-/* Columns of m, then rows; the outputs of row r go to out[r * 4 ..]. */
-SIMD_INLINE void wino_output_tile(float *out, const float *m, ptrdiff_t m_step, bool part,
-                                  v_mask mask)
+/* ---- output: A^T m A ---- */
+
+SIMD_INLINE void wino_out_put(const struct kernel_wino_out *o, v_f32 v, int r, int q, int i,
+                              bool part, v_mask m)
 {
-    float half[24 * VL];
-    for (int q = 0; q < 6; q++) {
-        v_f32 d[6], o[4];
-        V_FOR(r, 6) {
-            const float *p = m + (r * 6 + q) * m_step;
-            d[r] = part ? v_load_part(p, mask) : v_load(p);
-        }
-        wino_at(d, o);
-        V_FOR(r, 4) {
-            v_store(half + (r * 6 + q) * VL, o[r]);
-        }
+    const ptrdiff_t at = r * o->y_row + q * o->y_pixel + i;
+    v_put(o->y + at, o->post ? post_value(o->post, v, o->y, at, i, m) : v, part, m);
+}
+
+/* One row of outputs from six columns, ten operations:
+ *   o0 = m0 + (m1 + m2) + (m3 + m4)       o1 = (m1 - m2) + 2 (m3 - m4)
+ *   o3 = (m1 - m2) + 8 (m3 - m4) + m5     o2 = (m1 + m2) + 4 (m3 + m4) */
+SIMD_INLINE void wino_at_row(const struct kernel_wino_out *o, const v_f32 d[6], int r, int i,
+                             bool part, v_mask m)
+{
+    v_f32 a = v_add(d[1], d[2]), b = v_sub(d[1], d[2]), e = v_add(d[3], d[4]);
+    v_f32 f = v_sub(d[3], d[4]);
+    if (r >= o->n_rows) {
+        return;
     }
-    for (int r = 0; r < 4; r++) {
-        v_f32 d[6], o[4];
-        V_FOR(q, 6) {
-            d[q] = v_load(half + (r * 6 + q) * VL);
-        }
-        wino_at(d, o);
-        V_FOR(q, 4) {
-            v_store(out + (r * 4 + q) * VL, o[q]);
-        }
+    wino_out_put(o, v_add(v_add(d[0], a), e), r, 0, i, part, m);
+    if (o->n_cols > 1) {
+        wino_out_put(o, v_fma(v_set1(2), f, b), r, 1, i, part, m);
+    }
+    if (o->n_cols > 2) {
+        wino_out_put(o, v_fma(v_set1(4), e, a), r, 2, i, part, m);
+    }
+    if (o->n_cols > 3) {
+        wino_out_put(o, v_add(v_fma(v_set1(8), f, b), d[5]), r, 3, i, part, m);
     }
 }
 
-void SIMD_NAME(wino_output_f32)(const struct kernel_wino_out *o)
+SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const bool part, v_mask m)
 {
-    for (int i = 0; i < o->n; i += VL) {
-        const v_mask m = v_first(o->n - i);
-        const bool part = o->n - i < VL;
-        float out[16 * VL];
-        wino_output_tile(out, o->m + i, o->m_step, part, m);
-        for (int r = 0; r < o->n_rows; r++) {
-            for (int q = 0; q < o->n_cols; q++) {
-                const ptrdiff_t at = r * o->y_row + q * o->y_pixel + i;
-                v_f32 v = v_load(out + (r * 4 + q) * VL);
-                v = o->post ? post_value(o->post, v, o->y, at, i, m) : v;
-                if (part) {
-                    v_store_part(o->y + at, m, v);
-                } else {
-                    v_store(o->y + at, v);
-                }
-            }
+    const ptrdiff_t step = o->m_step;
+    v_f32 s[6], t[6];
+    V_FOR(q, 6) {
+        const float *p = o->m + q * step + i;
+        v_f32 m3 = v_get(p + 18 * step, part, m), m4 = v_get(p + 24 * step, part, m);
+        v_f32 m1 = v_get(p + 6 * step, part, m), m2 = v_get(p + 12 * step, part, m);
+        v_f32 a = v_add(m1, m2), e = v_add(m3, m4);
+        s[q] = v_add(v_add(v_get(p, part, m), a), e);
+        t[q] = v_fma(v_set1(4), e, a);
+    }
+    wino_at_row(o, s, 0, i, part, m);
+    wino_at_row(o, t, 2, i, part, m);
+    V_FOR(q, 6) {
+        const float *p = o->m + q * step + i;
+        v_f32 m3 = v_get(p + 18 * step, part, m), m4 = v_get(p + 24 * step, part, m);
+        v_f32 m1 = v_get(p + 6 * step, part, m), m2 = v_get(p + 12 * step, part, m);
+        v_f32 b = v_sub(m1, m2), f = v_sub(m3, m4);
+        s[q] = v_fma(v_set1(2), f, b);
+        t[q] = v_add(v_fma(v_set1(8), f, b), v_get(p + 30 * step, part, m));
+    }
+    wino_at_row(o, s, 1, i, part, m);
+    wino_at_row(o, t, 3, i, part, m);
+}
+
+void SIMD_NAME(wino_output_f32)(const struct kernel_wino_out *given)
+{
+    struct kernel_wino_out o = *given;
+    int i = 0;
+    if (!o.post && o.n_rows == 4 && o.n_cols == 4) {
+        o.post = NULL; /* said again, so that the compiler knows it in the loop */
+        o.n_rows = o.n_cols = 4;
+        for (; i + VL <= o.n; i += VL) {
+            wino_output(&o, i, false, v_first(VL));
         }
+    }
+    for (; i + VL <= o.n; i += VL) {
+        wino_output(given, i, false, v_first(VL));
+    }
+    if (i < o.n) {
+        wino_output(given, i, true, v_first(o.n - i));
     }
 }
 
-/* o = A d */
-SIMD_INLINE void wino_a(const v_f32 d[4], v_f32 o[6])
+/* ---- gradient by weights: A dy A^T, and G^T m G ---- */
+
+/* o = A d of a row, eight operations. */
+SIMD_INLINE void wino_a_row(float *v, ptrdiff_t v_step, const v_f32 d[4], bool part, v_mask m)
 {
     const v_f32 two = v_set1(2), four = v_set1(4);
     v_f32 even = v_add(d[0], d[2]), odd = v_add(d[1], d[3]);
     v_f32 far_even = v_fma(four, d[2], d[0]), far_odd = v_fma(four, d[3], d[1]);
-    o[0] = d[0];
-    o[1] = v_add(even, odd);
-    o[2] = v_sub(even, odd);
-    o[3] = v_fma(two, far_odd, far_even);
-    o[4] = v_fnma(two, far_odd, far_even);
-    o[5] = d[3];
+    v_put(v, d[0], part, m);
+    v_put(v + v_step, v_add(even, odd), part, m);
+    v_put(v + 2 * v_step, v_sub(even, odd), part, m);
+    v_put(v + 3 * v_step, v_fma(two, far_odd, far_even), part, m);
+    v_put(v + 4 * v_step, v_fnma(two, far_odd, far_even), part, m);
+    v_put(v + 5 * v_step, d[3], part, m);
 }
 
-/* o = G^T m */
-SIMD_INLINE void wino_gt(const v_f32 m[6], v_f32 o[3])
+SIMD_INLINE void wino_a_both(float *v, ptrdiff_t v_step, const float *const p[4], ptrdiff_t pixel,
+                             bool part, v_mask m)
 {
-    const v_f32 sixth = v_set1(1.0f / 6);
-    v_f32 near_sum = v_add(m[1], m[2]), near_diff = v_sub(m[2], m[1]);
-    v_f32 far_sum = v_add(m[3], m[4]), far_diff = v_sub(m[3], m[4]);
-    o[0] = v_fma(v_set1(1.0f / 4), m[0],
-                 v_mul(sixth, v_fma(v_set1(1.0f / 4), far_sum, v_sub(v_zero(), near_sum))));
-    o[1] = v_mul(sixth, v_fma(v_set1(0.5f), far_diff, near_diff));
-    o[2] = v_fma(sixth, v_sub(far_sum, near_sum), m[5]);
+    const v_f32 two = v_set1(2), four = v_set1(4);
+    v_f32 s[4], t[4];
+    V_FOR(q, 4) {
+        s[q] = v_load(p[0] + q * pixel);
+        t[q] = v_load(p[3] + q * pixel);
+    }
+    wino_a_row(v, v_step, s, part, m);
+    wino_a_row(v + 30 * v_step, v_step, t, part, m);
+    V_FOR(q, 4) {
+        const ptrdiff_t at = q * pixel;
+        v_f32 even = v_add(v_load(p[0] + at), v_load(p[2] + at));
+        v_f32 odd = v_add(v_load(p[1] + at), v_load(p[3] + at));
+        s[q] = v_add(even, odd);
+        t[q] = v_sub(even, odd);
+    }
+    wino_a_row(v + 6 * v_step, v_step, s, part, m);
+    wino_a_row(v + 12 * v_step, v_step, t, part, m);
+    V_FOR(q, 4) {
+        const ptrdiff_t at = q * pixel;
+        v_f32 even = v_fma(four, v_load(p[2] + at), v_load(p[0] + at));
+        v_f32 odd = v_fma(four, v_load(p[3] + at), v_load(p[1] + at));
+        s[q] = v_fma(two, odd, even);
+        t[q] = v_fnma(two, odd, even);
+    }
+    wino_a_row(v + 18 * v_step, v_step, s, part, m);
+    wino_a_row(v + 24 * v_step, v_step, t, part, m);
 }
 
 void SIMD_NAME(wino_gradient_f32)(float *v, ptrdiff_t v_step, const float *const *rows, int lo,
                                   int hi, int c)
 {
-    const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
-    for (int i = 0; i < c; i += VL) {
-        const v_mask m = v_first(c - i);
-        const bool part = c - i < VL;
-        float half[24 * VL]; /* [row][column] */
-        for (int q = 0; q < 4; q++) {
-            v_f32 d[4], o[6];
-            V_FOR(r, 4) {
-                d[r] = v_zero();
-            }
-            if (q >= lo && q < hi) {
-                const ptrdiff_t at = (ptrdiff_t)q * c + i;
-                const float *p[4] = {r0 + at, r1 + at, r2 + at, r3 + at};
-                V_FOR(r, 4) {
-                    d[r] = part ? v_load_part(p[r], m) : v_load(p[r]);
-                }
-            }
-            wino_a(d, o);
-            V_FOR(r, 6) {
-                v_store(half + (r * 4 + q) * VL, o[r]);
-            }
-        }
-        for (int r = 0; r < 6; r++) {
-            v_f32 d[4], o[6];
-            V_FOR(q, 4) {
-                d[q] = v_load(half + (r * 4 + q) * VL);
-            }
-            wino_a(d, o);
-            V_FOR(q, 6) {
-                float *out = v + (r * 6 + q) * v_step + i;
-                if (part) {
-                    v_store_part(out, m, o[q]);
-                } else {
-                    v_store(out, o[q]);
-                }
-            }
-        }
+    int i = 0;
+    for (; lo <= 0 && hi >= 4 && i + VL <= c; i += VL) {
+        const float *const p[4] = {rows[0] + i, rows[1] + i, rows[2] + i, rows[3] + i};
+        wino_a_both(v + i, v_step, p, c, false, v_first(VL));
     }
+    for (; i < c; i += VL) {
+        const v_mask m = v_first(c - i);
+        float patch[16 * VL];
+        const float *const p[4] = {patch, patch + 4 * VL, patch + 8 * VL, patch + 12 * VL};
+        wino_patch(4, patch, rows, lo, hi, c, i, false, true, m);
+        wino_a_both(v + i, v_step, p, VL, true, m);
+    }
+}
+
+/* o = G^T m */
+SIMD_INLINE void wino_gt(const v_f32 m[6], v_f32 o[3])
+{
+    const v_f32 sixth = v_set1(1.0f / 6), fourth = v_set1(1.0f / 4);
+    v_f32 near_sum = v_add(m[1], m[2]), near_diff = v_sub(m[2], m[1]);
+    v_f32 far_sum = v_add(m[3], m[4]), far_diff = v_sub(m[3], m[4]);
+    o[0] = v_fma(fourth, m[0],
+                 v_mul(sixth, v_fma(fourth, far_sum, v_sub(v_zero(), near_sum))));
+    o[1] = v_mul(sixth, v_fma(v_set1(0.5f), far_diff, near_diff));
+    o[2] = v_fma(sixth, v_sub(far_sum, near_sum), m[5]);
 }
 
 void SIMD_NAME(wino_dweights_f32)(float *dw, ptrdiff_t w_step, const float *m, ptrdiff_t m_step,
