@@ -132,9 +132,12 @@ static bool job_single(const struct job *job, struct err *e)
             return err_set(e, ERR_USAGE, "--%s goes with one architecture, %d were given",
                            single[i], job->n);
         }
-        if (options_text(job->o, single[i]) && !job->judge.score->needs_reference) {
-            return err_set(e, ERR_USAGE, "--%s: the score %s trains nothing", single[i],
-                           job->judge.score->name);
+        bool is_trace = strcmp(single[i], "trace") == 0;
+        const struct score *score = job->judge.score;
+        bool useless = is_trace ? !score->needs_reference : score->no_weights;
+        if (options_text(job->o, single[i]) && useless) {
+            return err_set(e, ERR_USAGE, "--%s: the score %s %s", single[i], score->name,
+                           is_trace ? "trains nothing" : "looks at no weights");
         }
     }
     return true;

@@ -141,14 +141,51 @@ static bool judge_with_reference(struct judge *j, const struct options *o, struc
                 : judge_draw(j, net, o, keep, mc, tmp, e);
 }
 
-static bool judge_without_reference(struct judge *j, const struct options *o, struct arena tmp,
-                                    struct err *e)
+/* The first images of the data set's shuffled order, as they are. */
+static bool judge_plain(struct judge *j, const struct dataset *ds, const struct options *o,
+                        struct arena *keep, struct arena tmp, struct err *e)
+{
+    struct feed feed;
+    struct loader_options loader = {.shuffle = true, .seed = (uint64_t)options_int(o, "seed")};
+    int n = (int)options_int(o, "batch-size");
+    if ((size_t)n > ds->n) {
+        err_set(e, ERR_USAGE, "--batch-size %d: --data %s has %zu images", n,
+                options_text(o, "data"), ds->n);
+        return err_hint(e, "lower --batch-size, or use more data");
+    }
+    float *x = arena_try(keep, (size_t)n * shape_count(ds->shape), sizeof *x, e);
+    int32_t *labels = x ? arena_try(keep, (size_t)n, sizeof *labels, e) : NULL;
+    if (!labels || !loader_feed(&feed, &tmp, ds, &loader, e)) {
+        return false;
+    }
+    feed_fill(&feed, 0, 0, n, x, labels);
+    memcpy(j->info.mean, feed.mean, sizeof j->info.mean);
+    memcpy(j->info.std, feed.std, sizeof j->info.std);
+    j->info.has_norm = true;
+    j->batch = (struct score_batch){
+        .n = n, .shape = ds->shape, .n_classes = ds->n_classes, .x = x, .labels = labels};
+    return true;
+}
+
+static bool judge_without_reference(struct judge *j, const struct options *o, struct arena *keep,
+                                    struct arena tmp, struct err *e)
 {
     struct dataset ds;
+    const char *file = options_text(o, "batch");
     if (!judge_dataset(j, &ds, &tmp, o, e)) {
         return false;
     }
     j->model = (struct model_spec){.input = ds.shape, .n_classes = ds.n_classes};
+    if (!j->score->needs_batch) {
+        return true;
+    }
+    if (!file) {
+        return judge_plain(j, &ds, o, keep, tmp, e);
+    }
+    if (!batchfile_read(&j->batch, keep, file, ds.n_classes, e)) {
+        return false;
+    }
+    j->model.input = j->batch.shape;
     return true;
 }
 
@@ -166,7 +203,7 @@ bool judge_open(struct judge *j, const struct options *o, struct arena *keep,
         return false;
     }
     bool ok = j->score->needs_reference ? judge_with_reference(j, o, keep, mc, tmp, e)
-                                        : judge_without_reference(j, o, tmp, e);
+                                        : judge_without_reference(j, o, keep, tmp, e);
     const char *save = options_text(o, "save-batch");
     if (ok && save && j->batch.n == 0) {
         ok = err_set(e, ERR_USAGE, "--save-batch: the score %s uses no batch", j->score->name);

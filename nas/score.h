@@ -57,7 +57,9 @@ struct score_job {
 
 struct score {
     const char *name, *help;
-    bool needs_reference;
+    bool needs_reference; /* a batch and Gram matrices of a reference network */
+    bool needs_batch;     /* images and labels; implied by needs_reference */
+    bool no_weights;      /* a property of the graph alone: there is nothing to initialise */
     void (*defaults)(struct score_options *options);
     size_t (*plan_bytes)(const struct machine *mc, const struct graph *g, const struct score_batch *batch);
     /* *value may come back NaN: the caller turns that into VERDICT_DIVERGED. False only for errors of the world. */

@@ -31,6 +31,7 @@ static bool score_static_run_flops(const struct score_job *job, double *value, s
 const struct score score_static_params = {
     .name = "params",
     .help = "number of trained parameters",
+    .no_weights = true,
     .defaults = score_static_defaults,
     .plan_bytes = score_static_plan_bytes,
     .run = score_static_run_params,
@@ -39,6 +40,7 @@ const struct score score_static_params = {
 const struct score score_static_flops = {
     .name = "flops",
     .help = "multiply-adds of one image",
+    .no_weights = true,
     .defaults = score_static_defaults,
     .plan_bytes = score_static_plan_bytes,
     .run = score_static_run_flops,

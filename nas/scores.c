@@ -8,6 +8,15 @@ static const struct score *const table[] = {
     &score_rmi_paper,
     &score_static_params,
     &score_static_flops,
+    &score_naswot,
+    &score_synflow,
+    &score_synflow_log,
+    &score_saliency_snip,
+    &score_saliency_grad_norm,
+    &score_jacob_cov,
+    &score_zico,
+    &score_saliency_plain,
+    &score_saliency_l2_norm,
 };
 
 int score_count(void)
@@ -23,7 +32,7 @@ const struct score *score_at(int i)
 
 bool score_find(const struct score **out, const char *name, struct err *e)
 {
-    char known[256] = "";
+    char known[512] = "";
     for (int i = 0; i < score_count(); i++) {
         if (strcmp(table[i]->name, name) == 0) {
             *out = table[i];
@@ -32,6 +41,6 @@ bool score_find(const struct score **out, const char *name, struct err *e)
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", table[i]->name);
     }
-    err_set(e, ERR_USAGE, "unknown score \"%s\"", name);
-    return err_hint(e, "known scores: %s", known);
+    err_set(e, ERR_USAGE, "unknown score \"%.80s\"; known are %s", name, known);
+    return err_hint(e, "hdnas info lists the scores with a line on each");
 }

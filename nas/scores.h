@@ -6,5 +6,7 @@
 
 extern const struct score score_rmi, score_rmi_paper;
 extern const struct score score_static_params, score_static_flops;
+extern const struct score score_naswot, score_synflow, score_synflow_log, score_jacob_cov, score_zico;
+extern const struct score score_saliency_snip, score_saliency_grad_norm, score_saliency_plain, score_saliency_l2_norm;
 
 #endif
