@@ -48,8 +48,7 @@ void lower_graph(struct plan *plan, struct arena *keep, const struct graph *g)
     }
     int n_live = 0;
     for (int i = g->n_nodes - 1; i > 0; i--) {
-        if (live[i] || g->keep_values) {
-            live[i] = true;
+        if (live[i]) {
             n_live++;
             struct unit u = unit_of(g, i, zero);
             for (int j = 0; j < u.n_in; j++) {

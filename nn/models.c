@@ -5,8 +5,9 @@
 /* A new architecture is a room nn/model_*.c and a row here. */
 extern const struct model model_resnet;
 extern const struct model model_nb201;
+extern const struct model model_fbnet;
 extern const struct model model_mlp;
-static const struct model *const models[] = {&model_resnet, &model_nb201, &model_mlp};
+static const struct model *const models[] = {&model_resnet, &model_nb201, &model_fbnet, &model_mlp};
 
 int models_count(void)
 {
@@ -46,6 +47,6 @@ bool model_build(struct graph **out, struct arena *keep, const struct model_spec
     }
     err_set(e, ERR_USAGE, "unknown architecture '%s'", spec->arch);
     return err_hint(
-        e,
-        "known: resnet20, resnet32, resnet44, resnet56, nb201:CODE, nb201:STRING, mlp:W1,W2,...");
+        e, "known: resnet20, resnet32, resnet44, resnet56, nb201:CODE, nb201:STRING, fbnet:CODE, "
+           "mlp:W1,W2,...");
 }

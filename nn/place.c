@@ -37,7 +37,7 @@ static size_t lowest_gap(const struct place *p, const struct place_buffer *b, in
     size_t at = 0;
     for (int i = 0; i < n; i++) {
         const struct place_buffer *other = &p->buffers[p->order[i]];
-        if (other->death < b->birth || other->birth > b->death) {
+        if (!p->apart && (other->death < b->birth || other->birth > b->death)) {
             continue;
         }
         if (*other->at >= at + b->bytes) {

@@ -13,6 +13,7 @@ struct place_buffer {
 struct place {
     struct place_buffer *buffers; /* [capacity] */
     int n, capacity;
+    bool apart; /* no two share memory, whatever their lifetimes */
     int *order; /* [capacity] scratch of place_solve */
 };
 

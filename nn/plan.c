@@ -175,6 +175,7 @@ static void find_lifetimes(struct plan *plan, struct facts *f)
     const struct graph *g = plan->graph;
     for (int i = 0; i < g->n_nodes; i++) {
         f->first[i] = INT_MAX;
+        f->root[i] = i;
         f->last[i] = f->birth[i] = f->made_by[i] = -1;
     }
     for (int i = 0; i < plan->n_units; i++) {
@@ -192,10 +193,13 @@ static void place_all(struct plan *plan, struct arena *keep, int batch, bool tra
     const struct graph *g = plan->graph;
     struct place place;
     place_init(&place, keep, 2 * plan->n_units + g->n_nodes + plan->n_seeds);
+    place.apart = g->keep_values;
     place_values(plan, &place, batch, train, f);
     if (train) {
         find_lifetimes(plan, f);
-        alias_gradients(plan, keep, f->seed, f->root);
+        if (!g->keep_values) {
+            alias_gradients(plan, keep, f->seed, f->root);
+        }
         place_gradients(plan, &place, batch, f);
     }
     plan->memory_bytes = place_solve(&place);
