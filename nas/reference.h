@@ -14,7 +14,7 @@ struct reference_options {
     uint64_t seed;
 };
 
-/* Fill batch in the arena. reference: a NET_TRAIN net with loaded weights; its running statistics
+/* Fill batch in the arena. reference: a NET_STATS or NET_TRAIN net with loaded weights; its running statistics
  * are left as they were. */
 MUST_USE bool reference_batch(struct score_batch *batch, struct arena *keep,
                               const struct machine *mc, struct net *reference,

@@ -187,7 +187,7 @@ const float *net_forward(struct net *net, const struct machine *mc, const float 
 {
     ASSERT(x && n > 0 && n <= net->max_batch);
     ASSERT(mc->n_threads <= net->n_threads); /* scratch was planned for so many */
-    ASSERT(!train || net->mode == NET_TRAIN);
+    ASSERT(!train || net->mode != NET_EVAL);
     net->x = x;
     net->n = n;
     net->train = train;

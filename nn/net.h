@@ -9,6 +9,7 @@
 
 enum net_mode {
     NET_EVAL,  /* forward only: running statistics, activations share memory; conv + bn + relu + add fused */
+    NET_STATS, /* forward only, batch or running statistics: features in little memory */
     NET_TRAIN, /* forward in either mode, and backward */
 };
 
