@@ -4,6 +4,7 @@
 static const struct cmd *const cmds[] = {
     &cmd_search,
     &cmd_score,
+    &cmd_correlate,
     &cmd_train,
     &cmd_eval,
     &cmd_cost,

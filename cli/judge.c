@@ -31,10 +31,11 @@ static bool judge_taps(uint32_t *mask, const char *list, struct err *e)
     return *mask != 0 || err_set(e, ERR_USAGE, "--taps: at least one tap must enter");
 }
 
-static bool judge_score_options(struct judge *j, const struct options *o, struct err *e)
+static bool judge_score_options(struct judge *j, const struct options *o, const char *score,
+                                struct err *e)
 {
     struct score_options *s = &j->score_options;
-    if (!score_find(&j->score, options_text(o, "score"), e)) {
+    if (!score_find(&j->score, score, e)) {
         return false;
     }
     j->score->defaults(s);
@@ -131,7 +132,7 @@ static bool judge_with_reference(struct judge *j, const struct options *o, struc
     }
     int n_draw = file ? j->batch.n : (int)options_int(o, "draw");
     if (!model_build(&graph, &tmp, &j->info.spec, e) ||
-        !net_new(&net, &tmp, mc, graph, n_draw, NET_TRAIN, e) ||
+        !net_new(&net, &tmp, mc, graph, n_draw, NET_STATS, e) ||
         !weights_load(net, j->reference_path, tmp, e)) {
         return false;
     }
@@ -192,8 +193,14 @@ static bool judge_without_reference(struct judge *j, const struct options *o, st
 bool judge_open(struct judge *j, const struct options *o, struct arena *keep,
                 const struct machine *mc, struct err *e)
 {
+    return judge_open_score(j, o, options_text(o, "score"), keep, mc, e);
+}
+
+bool judge_open_score(struct judge *j, const struct options *o, const char *score,
+                      struct arena *keep, const struct machine *mc, struct err *e)
+{
     *j = (struct judge){0};
-    if (!judge_score_options(j, o, e)) {
+    if (!judge_score_options(j, o, score, e)) {
         return false;
     }
     /* The reference at work on hundreds of images needs memory that the search does not: a range of

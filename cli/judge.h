@@ -13,6 +13,12 @@
 /* Rows for a command's table. */
 /* clang-format off: one row an option */
 #define JUDGE_OPTIONS \
+    JUDGE_DATA_OPTIONS, \
+    {"score", OPTION_TEXT, "NAME", "rmi", \
+     "how candidates are scored (hdnas info lists the scores)", 0, 0}, \
+    JUDGE_BATCH_OPTIONS
+
+#define JUDGE_DATA_OPTIONS \
     {"data", OPTION_TEXT, "SPEC", "builtin", \
      "images: builtin, cifar10:DIR, mnist:DIR, ... (hdnas data list)", 0, 0}, \
     {"limit", OPTION_INT, "N", "0", "use the first N images only; 0 = all", 0, 1e9}, \
@@ -21,9 +27,9 @@
      "Fashion-MNIST data)", 0, 0}, \
     {"reference-arch", OPTION_TEXT, "ARCH", NULL, \
      "its architecture, where the file does not tell", 0, 0}, \
-    {"space", OPTION_TEXT, "NAME", "nb201", "search space", 0, 0}, \
-    {"score", OPTION_TEXT, "NAME", "rmi", \
-     "how candidates are scored (hdnas info lists the scores)", 0, 0}, \
+    {"space", OPTION_TEXT, "NAME", "nb201", "search space", 0, 0}
+
+#define JUDGE_BATCH_OPTIONS \
     {"batch-size", OPTION_INT, "N", "32", "images of the fixed batch", 2, 65536}, \
     {"draw", OPTION_INT, "N", "512", \
      "images drawn, of which the reference's easiest are the batch", 2, 65536}, \
@@ -53,6 +59,10 @@ struct judge {
 /* Everything judged by lives in the arena; ERR_* as the parts say. */
 MUST_USE bool judge_open(struct judge *j, const struct options *o, struct arena *keep,
                          const struct machine *mc, struct err *e);
+
+/* The same by another score than --score says: for commands that list several. */
+MUST_USE bool judge_open_score(struct judge *j, const struct options *o, const char *score,
+                               struct arena *keep, const struct machine *mc, struct err *e);
 
 /* Bytes one worker may use: --memory, or three quarters of what the machine has, shared among them.
  */

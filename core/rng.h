@@ -20,6 +20,7 @@ enum rng_purpose {
     RNG_LATENT = 8,  /* reparameterisation noise; index = step */
     RNG_TEST = 9,    /* tests and benchmarks */
     RNG_SCORE = 10,  /* draws of training-free scores; index = architecture */
+    RNG_BOOTSTRAP = 11, /* resampling; index = number of the sample */
 };
 
 struct rng {
