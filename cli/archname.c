@@ -1,5 +1,6 @@
 #include "cli/archname.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,4 +26,22 @@ bool archname_resolve(struct model_spec *spec, const char *name, struct err *e)
     }
     space->model(&arch, spec);
     return true;
+}
+
+const char *archname_index(char text[24], int64_t index)
+{
+    text[0] = 0;
+    if (index >= 0) {
+        snprintf(text, 24, "%" PRId64, index);
+    }
+    return text;
+}
+
+void archname_index_json(struct json *j, int64_t index)
+{
+    if (index >= 0) {
+        json_int(j, "index", index);
+    } else {
+        json_text(j, "index", NULL);
+    }
 }

@@ -1,4 +1,5 @@
 #include "cli/archlist.h"
+#include "cli/archname.h"
 #include "cli/cell_svg.h"
 #include "cli/cmds.h"
 #include "cli/input.h"
@@ -43,7 +44,7 @@ static struct facts facts_of(const struct space *s, const struct arch *a,
 static void facts_json(struct json *j, const struct facts *f)
 {
     json_object(j, NULL);
-    json_int(j, "index", f->index);
+    archname_index_json(j, f->index);
     json_text(j, "arch", f->arch);
     json_text(j, "code", f->code);
     json_text(j, "canonical", f->canonical);
@@ -57,13 +58,17 @@ static void facts_json(struct json *j, const struct facts *f)
 static void facts_print(const struct facts *f, const struct space *s, const struct arch *a,
                         struct arena tmp)
 {
-    printf("index      %" PRId64 "\n", f->index);
+    if (f->index >= 0) {
+        printf("index      %" PRId64 "\n", f->index);
+    }
     printf("code       %s\n", f->code);
     printf("arch       %s\n", f->arch);
     if (strcmp(f->canonical, f->arch) == 0) {
         printf("canonical  itself\n");
     } else {
-        printf("canonical  %" PRId64 "  %s\n", f->canonical_index, f->canonical);
+        char index[24];
+        printf("canonical  %s%s%s\n", archname_index(index, f->canonical_index),
+               f->canonical_index >= 0 ? "  " : "", f->canonical);
     }
     printf("connected  %s\n", f->connected ? "yes" : "no: the output does not depend on the input");
     printf("params     %" PRId64 "\n", f->params);
@@ -124,13 +129,16 @@ const struct cmd cmd_arch = {
              "the six digits of its operations (333123: 0 none, 1 skip, 2 conv 1x1, 3 conv 3x3, 4 "
              "average pool), or its string (quoted: it is full of bars); one a line on standard "
              "input where none is named. Prints index, code and string, the first cell of the same "
-             "isomorphism class, parameters and multiply-adds.",
+             "isomorphism class, parameters and multiply-adds. With --space fbnet: 22 digits, one a "
+             "layer (0 to 3 kernel 3 with expansion 1, 1 in two groups, 3, 6; 4 to 7 the same with "
+             "kernel 5; 8 skip).",
     .examples = "hdnas arch 13714\n"
                 "hdnas arch --json 333123 421211\n"
                 "hdnas arch --svg cell.svg '|nor_conv_3x3~0|+|none~0|skip_connect~1|+"
                 "|skip_connect~0|none~1|nor_conv_1x1~2|'\n"
                 "hdnas arch --image 28x28x1 --classes 10 0\n"
-                "hdnas arch --dot 13714 | dot -Tpng -o cell.png",
+                "hdnas arch --dot 13714 | dot -Tpng -o cell.png\n"
+                "hdnas arch --space fbnet --image 224x224x3 --classes 1000 7818488874147327324245",
     .options = arch_options,
     .n_options = (int)N_ELEMS(arch_options),
     .run = arch_run,

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cli/archlist.h"
+#include "cli/archname.h"
 #include "cli/cmds.h"
 #include "cli/input.h"
 #include "cli/json.h"
@@ -8,7 +9,6 @@
 #include "nas/devices.h"
 #include "nas/runlog.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +45,7 @@ static void list_add(struct json *j, struct table *t, const struct device *d)
 static bool list_devices(const struct options *o, const char *tables, struct arena *keep,
                          struct err *e)
 {
+    bool blocks = strcmp(options_text(o, "space"), "fbnet") == 0;
     static const char *const heads[] = {"device", "metric", "unit", "where from"};
     static const struct device built_in[] = {
         {"local", "latency", "ms", NULL, "measured on this machine"},
@@ -54,7 +55,7 @@ static bool list_devices(const struct options *o, const char *tables, struct are
     struct devices found = {0};
     struct json json;
     struct table table;
-    if (tables && !devices_scan(&found, keep, tables, e)) {
+    if (tables && !(blocks ? devices_scan_blocks : devices_scan)(&found, keep, tables, e)) {
         return false;
     }
     json_init(&json, keep);
@@ -86,7 +87,7 @@ static void cost_print(const struct cost *c, const struct space *space, const st
         puts("index,arch,cost,unit");
     }
     for (int i = 0; i < n; i++) {
-        char text[SPACE_TEXT_LEN], number[32];
+        char text[SPACE_TEXT_LEN], number[32], index_text[24];
         double value;
         int64_t index = space->index(&archs[i]);
         if (!cost_of(c, &archs[i], &value, *keep)) {
@@ -95,14 +96,14 @@ static void cost_print(const struct cost *c, const struct space *space, const st
         space->format(&archs[i], text);
         if (json) {
             json_object(json, NULL);
-            json_int(json, "index", index);
+            archname_index_json(json, index);
             json_text(json, "arch", text);
             json_real(json, "cost", value);
             json_text(json, "unit", c->unit);
             json_end(json);
         } else {
             runlog_number(number, value);
-            printf("%" PRId64 ",%s,%s,%s\n", index, text, number, c->unit);
+            printf("%s,%s,%s,%s\n", archname_index(index_text, index), text, number, c->unit);
             fflush(stdout);
         }
     }
@@ -159,12 +160,15 @@ const struct cmd cmd_cost = {
              "cannot run the network. A device is counted (flops, params), measured (local: this "
              "machine, our engine, one image, one thread) or looked up: --tables names a folder of "
              "CSV files with a column index or arch, and every column like NAME_latency_ms or "
-             "NAME_energy_mj in it is a device.",
+             "NAME_energy_mj in it is a device. In the space fbnet the folder's tables of blocks "
+             "count instead (a column block, as in HW-NAS-Bench): a network costs their sum.",
     .examples = "hdnas cost 13714 0\n"
                 "hdnas cost --list --tables DIR\n"
                 "hdnas cost --device fpga --metric energy --tables DIR 13714\n"
                 "seq 0 15624 | hdnas cost --device flops > flops.csv\n"
-                "hdnas cost --device table:costs.csv:my_phone_ms --json 333123",
+                "hdnas cost --device table:costs.csv:my_phone_ms --json 333123\n"
+                "hdnas cost --space fbnet --device raspi4 --tables DIR --classes 100 "
+                "7818488874147327324245",
     .options = cost_options,
     .n_options = (int)N_ELEMS(cost_options),
     .run = cost_run,

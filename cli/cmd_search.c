@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "cli/archname.h"
 #include "cli/cmds.h"
 #include "cli/constraint.h"
 #include "cli/json.h"
@@ -279,9 +280,9 @@ static void session_print_table(struct session *s, const struct run_result *resu
     table_init(&t, s->keep, heads, s->has_truth ? 7 : 6);
     for (int i = 0; i < result->n_front; i++) {
         const struct run_member *m = &result->front[i];
-        char code[SPACE_TEXT_LEN];
+        char code[SPACE_TEXT_LEN], index[24];
         s->config.space->code(&m->arch, code);
-        table_printf(&t, "%" PRId64, m->index);
+        table_add(&t, arena_strdup(s->keep, archname_index(index, m->index)));
         table_add(&t, arena_strdup(s->keep, code));
         table_printf(&t, "%.6g", m->score);
         table_printf(&t, "%.4g", m->cost);
@@ -300,7 +301,7 @@ static void session_member_json(const struct session *s, struct json *j, const c
     char arch[SPACE_TEXT_LEN];
     s->config.space->format(&m->arch, arch);
     json_object(j, key);
-    json_int(j, "index", m->index);
+    archname_index_json(j, m->index);
     json_text(j, "arch", arch);
     json_real(j, "score", m->score);
     json_real(j, "cost", m->cost);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/archname.h"
 #include "cli/table.h"
 
 /* Units as they are typed; those of one quantity share a base. */
@@ -111,7 +112,7 @@ void constraint_json(const struct constraint_report *r, struct json *j)
         if (best) {
             char arch[SPACE_TEXT_LEN];
             r->config->space->format(&best->arch, arch);
-            json_int(j, "index", best->index);
+            archname_index_json(j, best->index);
             json_text(j, "arch", arch);
             json_real(j, "score", best->score);
             json_real(j, "cost", best->cost);

@@ -3,11 +3,12 @@
 
 #include <string.h>
 
-extern const struct cost_kind cost_params, cost_flops, cost_local, cost_table;
+extern const struct cost_kind cost_params, cost_flops, cost_local, cost_blocks, cost_table;
 
 static const struct cost_kind *const kinds[] = {
-    &cost_params, &cost_flops, &cost_local,
-    &cost_table, /* takes every other name: its errors say what there is */
+    &cost_params, &cost_flops,
+    &cost_local,  &cost_blocks, /* takes every other name in fbnet, but for table:... */
+    &cost_table,                /* takes every other name: its errors say what there is */
 };
 
 int cost_kind_count(void)

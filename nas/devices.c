@@ -73,6 +73,17 @@ static bool header_read(const char *path, char *line)
     return ok;
 }
 
+/* Rows are named by blocks of networks. */
+static bool header_is_blocks(const char *header, struct arena tmp)
+{
+    char *at = arena_strdup(&tmp, header), *field;
+    bool key = false;
+    while ((field = header_field(&at))) {
+        key = key || strcmp(field, "block") == 0;
+    }
+    return key;
+}
+
 /* Is it a table of ours: rows are named by index or arch, and by nothing else besides. */
 static bool header_is_table(const char *header, struct arena tmp)
 {
@@ -138,7 +149,8 @@ static int scan_table(struct device *out, int max, struct arena *keep, const cha
     return n;
 }
 
-bool devices_scan(struct devices *d, struct arena *keep, const char *dir, struct err *e)
+static bool scan(struct devices *d, struct arena *keep, const char *dir,
+                 bool (*wanted)(const char *header, struct arena tmp), struct err *e)
 {
     enum { MAX_DEVICES = 16384 };
     char **paths = NULL;
@@ -150,12 +162,22 @@ bool devices_scan(struct devices *d, struct arena *keep, const char *dir, struct
         return false;
     }
     for (int i = 0; i < n_paths; i++) {
-        if (header_read(paths[i], line) && header_is_table(line, *keep)) {
+        if (header_read(paths[i], line) && wanted(line, *keep)) {
             d->n += scan_table(d->items + d->n, MAX_DEVICES - d->n, keep, paths[i], line);
         }
     }
     qsort(d->items, (size_t)d->n, sizeof *d->items, device_compare);
     return true;
+}
+
+bool devices_scan(struct devices *d, struct arena *keep, const char *dir, struct err *e)
+{
+    return scan(d, keep, dir, header_is_table, e);
+}
+
+bool devices_scan_blocks(struct devices *d, struct arena *keep, const char *dir, struct err *e)
+{
+    return scan(d, keep, dir, header_is_blocks, e);
 }
 
 /* Edit distance [Levenshtein1966], names cut at 40 characters. */

@@ -26,6 +26,10 @@ struct devices {
  * over. ERR_INPUT when the folder cannot be read. */
 MUST_USE bool devices_scan(struct devices *d, struct arena *keep, const char *dir, struct err *e);
 
+/* The same for tables of blocks (column "block"), of which a network's cost is a sum. */
+MUST_USE bool devices_scan_blocks(struct devices *d, struct arena *keep, const char *dir,
+                                  struct err *e);
+
 /* The one column for this device and metric. ERR_USAGE names the candidates when there are several,
  * what there is when there is none, and the nearest name. */
 MUST_USE bool devices_find(const struct device **out, const struct devices *d, const char *name,

@@ -120,6 +120,7 @@ bool lookup_open(struct lookup *l, struct arena *keep, const struct space *space
     }
     int key = csv_column(&t, "index");
     key = key >= 0 ? key : csv_column(&t, "arch");
+    key = key >= 0 ? key : csv_column(&t, "arch_ops"); /* HELP's FBNet tables */
     int value = csv_column(&t, column);
     if (key < 0) {
         return err_set(e, ERR_INPUT, "%s: no column 'index' or 'arch' names the architectures",

@@ -1,7 +1,7 @@
 /*
  * lookup.h: one column of a benchmark table as a function of the architecture: a CSV whose rows are
- * named by a column "index" (the space's own numbers) or "arch" (its strings). Read and checked
- * whole, read-only after.
+ * named by a column "index" (the space's own numbers), "arch" or "arch_ops" (its strings). Read and
+ * checked whole, read-only after.
  */
 #ifndef NAS_LOOKUP_H
 #define NAS_LOOKUP_H

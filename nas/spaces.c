@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct space space_nb201;
+extern const struct space space_nb201, space_fbnet;
 
 static const struct space *const spaces[] = {
     &space_nb201,
+    &space_fbnet,
 };
 
 int space_count(void)

@@ -161,6 +161,68 @@ class NB201(nn.Module):
         return self.classifier(x.mean((2, 3))), taps
 
 
+class FBNet(nn.Module):
+    """FBNet as HW-NAS-Bench has it; sides of 96 and more get ImageNet's strides and head."""
+    stages = ((1, 16, 1, 1), (4, 24, 2, 1), (4, 32, 2, 2), (4, 64, 2, 2), (4, 112, 1, 1), (4, 184, 2, 2), (1, 352, 1, 1))
+    choices = ((3, 1, 1), (3, 1, 2), (3, 3, 1), (3, 6, 1), (5, 1, 1), (5, 1, 2), (5, 3, 1), (5, 6, 1))
+
+    class ConvBn(nn.Module):
+        def __init__(self, c, k, kernel, stride):
+            super().__init__()
+            self.conv = nn.Conv2d(c, k, kernel, stride, kernel // 2, bias=False)
+            self.bn = nn.BatchNorm2d(k)
+
+        def forward(self, x):
+            return F.relu(self.bn(self.conv(x)))
+
+    class Block(nn.Module):
+        def __init__(self, c, k, stride, kernel, expansion, groups):
+            super().__init__()
+            hidden = c * expansion
+            self.conv1 = nn.Conv2d(c, hidden, 1, groups=groups, bias=False)
+            self.conv2 = nn.Conv2d(hidden, hidden, kernel, stride, kernel // 2, groups=hidden, bias=False)
+            self.conv3 = nn.Conv2d(hidden, k, 1, groups=groups, bias=False)
+            self.bn1, self.bn2, self.bn3 = nn.BatchNorm2d(hidden), nn.BatchNorm2d(hidden), nn.BatchNorm2d(k)
+            self.groups, self.same = groups, c == k and stride == 1
+
+        def shuffle(self, x):
+            n, c, h, w = x.shape
+            return x.view(n, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+        def forward(self, x):
+            y = self.shuffle(F.relu(self.bn1(self.conv1(x))))
+            y = self.bn3(self.conv3(F.relu(self.bn2(self.conv2(y)))))
+            return y + x if self.same else y
+
+    def __init__(self, code, c, side, classes):
+        super().__init__()
+        large = side >= 96
+        self.stem = self.ConvBn(c, 16, 3, 2 if large else 1)
+        cells, width, self.ends = [], 16, []
+        for n, k, stride_large, stride_small in self.stages:
+            for i in range(n):
+                stride = (stride_large if large else stride_small) if i == 0 else 1
+                choice = int(code[len(cells)])
+                if choice < 8:
+                    cells.append(self.Block(width, k, stride, *self.choices[choice]))
+                else:
+                    cells.append(nn.Identity() if stride == 1 and width == k else self.ConvBn(width, k, 1, stride))
+                width = k
+            self.ends.append(len(cells) - 1)
+        self.cells = nn.ModuleList(cells)
+        self.header = self.ConvBn(352, 1984 if large else 1504, 1, 1)
+        self.fc = nn.Linear(1984 if large else 1504, classes)
+
+    def forward(self, x):
+        taps = []
+        x = self.stem(x)
+        for i, cell in enumerate(self.cells):
+            x = cell(x)
+            if i in (self.ends[1], self.ends[2], self.ends[6]):
+                taps.append(x)
+        return self.fc(self.header(x).mean((2, 3))), taps
+
+
 class MLP(nn.Module):
     def __init__(self, widths, features, classes):
         super().__init__()
@@ -186,6 +248,8 @@ def build(arch, shape, classes):
         return ResNet((int(arch[6:]) - 2) // 6, c, classes)
     if arch.startswith("nb201:"):
         return NB201(arch[6:], c, classes)
+    if arch.startswith("fbnet:"):
+        return FBNet(arch[6:], c, min(h, w), classes)
     return MLP([int(w) for w in arch[4:].split(",")], h * w * c, classes)
 
 

@@ -13,6 +13,7 @@ CASES = {
     "nb201_dead": case("nb201:031200", (8, 8, 3), seed=5, nesterov=1, lr=0.0005),
     "nb201_zero": case("nb201:003032", (8, 8, 3), seed=6, lr=0.01),
     "nb201_none": case("nb201:000000", (8, 8, 3), seed=7),
+    "fbnet": case("fbnet:1730826458143801268375", (16, 16, 3), batch=6, seed=10, steps=3, lr=0.0002),
     "mlp": case("mlp:32,16", (8, 6, 3), seed=8, optim="adam", lr=0.01, decay=0.0),
 }
 
