@@ -44,6 +44,24 @@ void conv_direct_run_depthwise(const struct conv_job *j);
 size_t conv_direct_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
                                  enum conv_dir dir);
 
+/* Ask for a block of n_rows rows of row_floats floats, row_step apart, to be brought near while
+ * other work goes on. Winograd's tiles are read and written in short pieces, which the processor's
+ * own prefetchers do not foresee. write: it will be written. */
+static inline void conv_room_prefetch(const float *p, int n_rows, size_t row_floats,
+                                      size_t row_step, bool write)
+{
+    for (int r = 0; r < n_rows; r++, p += row_step) {
+        __asm__ volatile("" : : "r"(p)); /* else gcc drops calls of what it takes for no effect */
+        for (size_t i = 0; i < row_floats; i += 16) {
+            if (write) {
+                __builtin_prefetch(p + i, 1, 2);
+            } else {
+                __builtin_prefetch(p + i, 0, 2);
+            }
+        }
+    }
+}
+
 /* Parts into which sums over images are cut for backward weights: by size alone. */
 enum { CONV_MAX_PARTS = 16 };
 

@@ -158,6 +158,33 @@ static void wino_output(const struct wino_job *w, const float *m, int tile)
     w->j->mc->k->wino_output_f32(&o);
 }
 
+/* Before tile `in` is read and tile `out` written: bring them near. A tile shares two rows and two
+ * columns with its neighbours; the rest is the block of 4 x 4 pixels it writes, a pixel further on
+ * when it reads. Either may be past the end. */
+static void wino_prefetch(const struct wino_job *w, int in, int out)
+{
+    if (in < w->n_tiles) {
+        struct wino_tile t = wino_tile(w, in);
+        int y = MIN(t.y + 1, w->src_h - 1), x = MIN(t.x + 1, w->src_w - 1);
+        size_t row = (size_t)w->src_w * (size_t)w->c;
+        conv_room_prefetch(w->src + ((size_t)t.image * (size_t)w->src_h + (size_t)y) * row +
+                               (size_t)x * (size_t)w->c,
+                           MIN(4, w->src_h - y), (size_t)(MIN(4, w->src_w - x) * w->c), row, false);
+    }
+    if (out < w->n_tiles) {
+        struct wino_tile t = wino_tile(w, out);
+        size_t row = (size_t)w->dst_w * (size_t)w->k;
+        size_t at =
+            ((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * row + (size_t)t.x * (size_t)w->k;
+        int rows = MIN(4, w->dst_h - t.y);
+        size_t floats = (size_t)(MIN(4, w->dst_w - t.x) * w->k);
+        conv_room_prefetch(w->j->out + at, rows, floats, row, true);
+        if (w->j->mask) {
+            conv_room_prefetch(w->j->mask + at, rows, floats, row, false);
+        }
+    }
+}
+
 static void wino_group(void *ctx, int item, int i_thread)
 {
     const struct wino_job *w = ctx;
@@ -180,6 +207,9 @@ static void wino_group(void *ctx, int item, int i_thread)
                                 .y_row = w->k,
                                 .n_rows = (size_t)n,
                                 .n_cols = w->k};
+        if ((int)e < n) {
+            wino_prefetch(w, first + w->group + (int)e, first + (int)e);
+        }
         w->j->mc->k->gemm_taps_f32(&g);
     }
     for (int t = 0; t < n; t++) {
@@ -227,6 +257,9 @@ static void wino_run(const struct conv_job *j)
     if (j->dir == CONV_BWD_DATA) {
         w.w9 = arena_push(&tmp, 9 * plane, sizeof(float));
         threads_for(j->mc, 9, wino_transpose_tap, &w);
+    }
+    for (int t = 0; t < w.group; t++) {
+        wino_prefetch(&w, t, w.n_tiles);
     }
     threads_for(j->mc, (int)DIV_UP(plane, (size_t)WINO_WEIGHTS_CHUNK), wino_weights_item, &w);
     threads_for(j->mc, DIV_UP(w.n_tiles, w.group), wino_group, &w);

@@ -81,6 +81,22 @@ static void ww_tile(const struct ww_job *w, float *v, float *d, int t)
     k->wino_gradient_f32(d, (ptrdiff_t)w->d_step, dy_rows, 0, MIN(4, s->ow - ox), s->k);
 }
 
+/* Bring a tile near that the next group will read. */
+static void ww_prefetch(const struct ww_job *w, int t)
+{
+    const struct conv_shape *s = w->j->s;
+    int image = t / w->tiles_image, in_image = t % w->tiles_image;
+    int oy = in_image / w->tiles_x * 4, ox = in_image % w->tiles_x * 4;
+    int iy = MIN(oy + 1, s->h - 1), ix = MIN(ox + 1, s->w - 1);
+    size_t x_row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->k;
+    conv_room_prefetch(w->j->x + ((size_t)image * (size_t)s->h + (size_t)iy) * x_row +
+                           (size_t)(ix * s->c),
+                       MIN(4, s->h - iy), (size_t)(MIN(4, s->w - ix) * s->c), x_row, false);
+    conv_room_prefetch(w->j->dy + ((size_t)image * (size_t)s->oh + (size_t)oy) * dy_row +
+                           (size_t)(ox * s->k),
+                       MIN(4, s->oh - oy), (size_t)(MIN(4, s->ow - ox) * s->k), dy_row, false);
+}
+
 static void ww_part(void *ctx, int part, int i_thread)
 {
     const struct ww_job *w = ctx;
@@ -109,6 +125,9 @@ static void ww_part(void *ctx, int part, int i_thread)
                                     .n_rows = (size_t)s->c,
                                     .n_cols = s->k,
                                     .accumulate = t0 > first};
+            if ((int)e < w->group && t0 + w->group + (int)e < w->n_tiles) {
+                ww_prefetch(w, t0 + w->group + (int)e);
+            }
             k->gemm_taps_f32(&g);
         }
     }

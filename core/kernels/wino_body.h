@@ -1,106 +1,160 @@
 /*
  * wino_body.h: the transforms of Winograd's F(4x4, 3x3), a register of channels at a time. A pass over
  * columns and one over rows; two rows of the result at a time share their sums and fit the registers,
- * and inputs are loaded again for each pair rather than stored in between. Inputs that need ReLU or
- * zeros at a border go through a patch of 36 registers in L1 first.
+ * inputs are loaded again for each pair rather than kept in between. SIMD_OPAQUE keeps addresses out
+ * of registers (simd_common.h).
  */
 #include "core/kernels/post_body.h"
+
+/* Six planes from p on, a step apart, addressed without a register for each. */
+struct wino_planes {
+    float *p;
+    ptrdiff_t s1, s3, s5; /* floats */
+};
+
+SIMD_INLINE struct wino_planes wino_planes(float *p, ptrdiff_t step)
+{
+    return (struct wino_planes){p, step, 3 * step, 5 * step};
+}
+
+/* The planes 6 r .. 6 r + 5. */
+SIMD_INLINE float *wino_plane(struct wino_planes *w, const int i)
+{
+    const ptrdiff_t steps[6] = {0, w->s1, 2 * w->s1, w->s3, 4 * w->s1, w->s5};
+    SIMD_OPAQUE(w->p);
+    return w->p + steps[i];
+}
+
+SIMD_INLINE void wino_next_row(struct wino_planes *w)
+{
+    w->p += 2 * w->s3;
+    SIMD_OPAQUE(w->p);
+}
+
+/* How pixels are read: mask[q] of column q where `masked`, through ReLU where `relu`. */
+struct wino_read {
+    bool masked, relu, part; /* part: the channels do not fill the register */
+    v_mask mask[6], m;       /* m: the channels */
+};
+
+SIMD_INLINE v_f32 wino_pixel(const struct wino_read *how, const float *p, int q)
+{
+    v_f32 d = v_get(p, how->masked, how->mask[q]);
+    return how->relu ? v_at_least(d, v_zero()) : d;
+}
 
 /* ---- input: B^T d B ---- */
 
 /* o = B^T d of a row, twelve operations:
  *   o0 = 4 d0 - 5 d2 + d4       o1, o2 = (d4 - 4 d2) +- (d3 - 4 d1)
  *   o5 = 4 d1 - 5 d3 + d5       o3, o4 = (d4 - d2) +- 2 (d3 - d1) */
-SIMD_INLINE void wino_bt_row(float *v, ptrdiff_t v_step, const v_f32 d[6], bool part, v_mask m)
+SIMD_INLINE void wino_bt_row(struct wino_planes *v, const v_f32 d[6], const struct wino_read *how)
 {
     const v_f32 two = v_set1(2), four = v_set1(4), five = v_set1(5);
     v_f32 a = v_fnma(four, d[2], d[4]), b = v_fnma(four, d[1], d[3]);
     v_f32 e = v_sub(d[4], d[2]), f = v_sub(d[3], d[1]);
-    v_put(v, v_fma(four, d[0], v_fnma(five, d[2], d[4])), part, m);
-    v_put(v + v_step, v_add(a, b), part, m);
-    v_put(v + 2 * v_step, v_sub(a, b), part, m);
-    v_put(v + 3 * v_step, v_fma(two, f, e), part, m);
-    v_put(v + 4 * v_step, v_fnma(two, f, e), part, m);
-    v_put(v + 5 * v_step, v_fma(four, d[1], v_fnma(five, d[3], d[5])), part, m);
+    v_put(wino_plane(v, 0), v_fma(four, d[0], v_fnma(five, d[2], d[4])), how->part, how->m);
+    v_put(wino_plane(v, 1), v_add(a, b), how->part, how->m);
+    v_put(wino_plane(v, 2), v_sub(a, b), how->part, how->m);
+    v_put(wino_plane(v, 3), v_fma(two, f, e), how->part, how->m);
+    v_put(wino_plane(v, 4), v_fnma(two, f, e), how->part, how->m);
+    v_put(wino_plane(v, 5), v_fma(four, d[1], v_fnma(five, d[3], d[5])), how->part, how->m);
 }
 
-/* p[r]: pixel 0 of row r; the next pixel is `pixel` floats on. */
+/* Rows p[0 .. 5] begin at the tile's first pixel; the next pixel is `pixel` floats on. */
 SIMD_INLINE void wino_bt_both(float *v, ptrdiff_t v_step, const float *const p[6], ptrdiff_t pixel,
-                              bool part, v_mask m)
+                              const struct wino_read *how)
 {
     const v_f32 two = v_set1(2), four = v_set1(4), five = v_set1(5);
+    struct wino_planes out = wino_planes(v, v_step);
     v_f32 s[6], t[6];
+    ptrdiff_t at = 0;
     V_FOR(q, 6) {
-        const ptrdiff_t at = q * pixel;
-        s[q] = v_fma(four, v_load(p[0] + at), v_fnma(five, v_load(p[2] + at), v_load(p[4] + at)));
-        t[q] = v_fma(four, v_load(p[1] + at), v_fnma(five, v_load(p[3] + at), v_load(p[5] + at)));
+        v_f32 d0 = wino_pixel(how, p[0] + at, q), d2 = wino_pixel(how, p[2] + at, q);
+        v_f32 d4 = wino_pixel(how, p[4] + at, q);
+        s[q] = v_fma(four, d0, v_fnma(five, d2, d4));
+        at += pixel;
+        SIMD_OPAQUE(at);
     }
-    wino_bt_row(v, v_step, s, part, m);
-    wino_bt_row(v + 30 * v_step, v_step, t, part, m);
+    wino_bt_row(&out, s, how);
+    wino_next_row(&out);
+    at = 0;
     V_FOR(q, 6) {
-        const ptrdiff_t at = q * pixel;
-        v_f32 a = v_fnma(four, v_load(p[2] + at), v_load(p[4] + at));
-        v_f32 b = v_fnma(four, v_load(p[1] + at), v_load(p[3] + at));
+        v_f32 d1 = wino_pixel(how, p[1] + at, q), d2 = wino_pixel(how, p[2] + at, q);
+        v_f32 d3 = wino_pixel(how, p[3] + at, q), d4 = wino_pixel(how, p[4] + at, q);
+        v_f32 a = v_fnma(four, d2, d4), b = v_fnma(four, d1, d3);
         s[q] = v_add(a, b);
         t[q] = v_sub(a, b);
+        at += pixel;
+        SIMD_OPAQUE(at);
     }
-    wino_bt_row(v + 6 * v_step, v_step, s, part, m);
-    wino_bt_row(v + 12 * v_step, v_step, t, part, m);
+    wino_bt_row(&out, s, how);
+    wino_next_row(&out);
+    wino_bt_row(&out, t, how);
+    wino_next_row(&out);
+    at = 0;
     V_FOR(q, 6) {
-        const ptrdiff_t at = q * pixel;
-        v_f32 e = v_sub(v_load(p[4] + at), v_load(p[2] + at));
-        v_f32 f = v_sub(v_load(p[3] + at), v_load(p[1] + at));
+        v_f32 d1 = wino_pixel(how, p[1] + at, q), d2 = wino_pixel(how, p[2] + at, q);
+        v_f32 d3 = wino_pixel(how, p[3] + at, q), d4 = wino_pixel(how, p[4] + at, q);
+        v_f32 e = v_sub(d4, d2), f = v_sub(d3, d1);
         s[q] = v_fma(two, f, e);
         t[q] = v_fnma(two, f, e);
+        at += pixel;
+        SIMD_OPAQUE(at);
     }
-    wino_bt_row(v + 18 * v_step, v_step, s, part, m);
-    wino_bt_row(v + 24 * v_step, v_step, t, part, m);
+    wino_bt_row(&out, s, how);
+    wino_next_row(&out);
+    wino_bt_row(&out, t, how);
+    wino_next_row(&out);
+    at = 0;
+    V_FOR(q, 6) {
+        v_f32 d1 = wino_pixel(how, p[1] + at, q), d3 = wino_pixel(how, p[3] + at, q);
+        v_f32 d5 = wino_pixel(how, p[5] + at, q);
+        s[q] = v_fma(four, d1, v_fnma(five, d3, d5));
+        at += pixel;
+        SIMD_OPAQUE(at);
+    }
+    wino_bt_row(&out, s, how);
 }
 
-/* Copy n x n pixels to a patch, zeros outside columns lo .. hi-1, through ReLU if asked. */
-SIMD_INLINE void wino_patch(const int n, float *patch, const float *const *rows, int lo, int hi,
-                            int c, int i, bool relu, bool part, v_mask m)
+SIMD_INLINE void wino_input(float *v, ptrdiff_t v_step, const float *const *rows, int lo, int hi,
+                            int c, const bool masked, const bool relu)
 {
-    for (int q = 0; q < n; q++) {
-        const ptrdiff_t at = (ptrdiff_t)q * c + i;
-        if (q < lo || q >= hi) {
-            V_FOR(r, n) {
-                v_store(patch + (r * n + q) * VL, v_zero());
-            }
-            continue;
+    const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3], *r4 = rows[4],
+                *r5 = rows[5];
+    struct wino_read how = {.masked = masked, .relu = relu};
+    int i = 0;
+    V_FOR(q, 6) {
+        how.mask[q] = v_first(q >= lo && q < hi ? VL : 0);
+    }
+    for (; i + VL <= c; i += VL) {
+        const float *const p[6] = {r0 + i, r1 + i, r2 + i, r3 + i, r4 + i, r5 + i};
+        wino_bt_both(v + i, v_step, p, c, &how);
+    }
+    if (i < c) {
+        const float *const p[6] = {r0 + i, r1 + i, r2 + i, r3 + i, r4 + i, r5 + i};
+        how.masked = how.part = true;
+        how.m = v_first(c - i);
+        V_FOR(q, 6) {
+            how.mask[q] = v_first(q >= lo && q < hi ? c - i : 0);
         }
-        V_FOR(r, n) {
-            v_f32 d = v_get(rows[r] + at, part, m);
-            v_store(patch + (r * n + q) * VL, relu ? v_at_least(d, v_zero()) : d);
-        }
+        wino_bt_both(v + i, v_step, p, c, &how);
     }
 }
 
 void SIMD_NAME(wino_input_f32)(float *v, ptrdiff_t v_step, const float *const *rows, int lo, int hi,
                                int c, bool relu)
 {
-    const bool plain = lo <= 0 && hi >= 6 && !relu;
-    int i = 0;
-    for (; plain && i + VL <= c; i += VL) {
-        const float *const p[6] = {rows[0] + i, rows[1] + i, rows[2] + i,
-                                   rows[3] + i, rows[4] + i, rows[5] + i};
-        wino_bt_both(v + i, v_step, p, c, false, v_first(VL));
-    }
-    for (; i < c; i += VL) {
-        const v_mask m = v_first(c - i);
-        float patch[36 * VL];
-        const float *const p[6] = {patch,           patch + 6 * VL,  patch + 12 * VL,
-                                   patch + 18 * VL, patch + 24 * VL, patch + 30 * VL};
-        if (c - i < VL) {
-            wino_patch(6, patch, rows, lo, hi, c, i, relu, true, m);
-            wino_bt_both(v + i, v_step, p, VL, true, m);
-        } else if (relu) {
-            wino_patch(6, patch, rows, lo, hi, c, i, true, false, m);
-            wino_bt_both(v + i, v_step, p, VL, false, m);
+    if (lo > 0 || hi < 6) {
+        if (relu) {
+            wino_input(v, v_step, rows, lo, hi, c, true, true);
         } else {
-            wino_patch(6, patch, rows, lo, hi, c, i, false, false, m);
-            wino_bt_both(v + i, v_step, p, VL, false, m);
+            wino_input(v, v_step, rows, lo, hi, c, true, false);
         }
+    } else if (relu) {
+        wino_input(v, v_step, rows, lo, hi, c, false, true);
+    } else {
+        wino_input(v, v_step, rows, lo, hi, c, false, false);
     }
 }
 
@@ -141,13 +195,6 @@ void SIMD_NAME(wino_weights_f32)(float *u, ptrdiff_t u_step, const float *w, ptr
 
 /* ---- output: A^T m A ---- */
 
-SIMD_INLINE void wino_out_put(const struct kernel_wino_out *o, v_f32 v, int r, int q, int i,
-                              bool part, v_mask m)
-{
-    const ptrdiff_t at = r * o->y_row + q * o->y_pixel + i;
-    v_put(o->y + at, o->post ? post_value(o->post, v, o->y, at, i, m) : v, part, m);
-}
-
 /* One row of outputs from six columns, ten operations:
  *   o0 = m0 + (m1 + m2) + (m3 + m4)       o1 = (m1 - m2) + 2 (m3 - m4)
  *   o3 = (m1 - m2) + 8 (m3 - m4) + m5     o2 = (m1 + m2) + 4 (m3 + m4) */
@@ -155,43 +202,51 @@ SIMD_INLINE void wino_at_row(const struct kernel_wino_out *o, const v_f32 d[6], 
                              bool part, v_mask m)
 {
     v_f32 a = v_add(d[1], d[2]), b = v_sub(d[1], d[2]), e = v_add(d[3], d[4]);
-    v_f32 f = v_sub(d[3], d[4]);
+    v_f32 f = v_sub(d[3], d[4]), out[4];
+    out[0] = v_add(v_add(d[0], a), e);
+    out[1] = v_fma(v_set1(2), f, b);
+    out[2] = v_fma(v_set1(4), e, a);
+    out[3] = v_add(v_fma(v_set1(8), f, b), d[5]);
     if (r >= o->n_rows) {
         return;
     }
-    wino_out_put(o, v_add(v_add(d[0], a), e), r, 0, i, part, m);
-    if (o->n_cols > 1) {
-        wino_out_put(o, v_fma(v_set1(2), f, b), r, 1, i, part, m);
-    }
-    if (o->n_cols > 2) {
-        wino_out_put(o, v_fma(v_set1(4), e, a), r, 2, i, part, m);
-    }
-    if (o->n_cols > 3) {
-        wino_out_put(o, v_add(v_fma(v_set1(8), f, b), d[5]), r, 3, i, part, m);
+    ptrdiff_t at = r * o->y_row + i;
+    V_FOR(q, 4) {
+        if (q < o->n_cols) {
+            v_f32 v = o->post ? post_value(o->post, out[q], o->y, at, i, m) : out[q];
+            v_put(o->y + at, v, part, m);
+        }
+        at += o->y_pixel;
+        SIMD_OPAQUE(at);
     }
 }
 
 SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const bool part, v_mask m)
 {
-    const ptrdiff_t step = o->m_step;
+    /* Plane r * 6 + q: rows are t apart, columns m_step. */
+    ptrdiff_t t1 = 6 * o->m_step, t3 = 3 * t1, t5 = 5 * t1;
+    const float *p = o->m + i;
     v_f32 s[6], t[6];
     V_FOR(q, 6) {
-        const float *p = o->m + q * step + i;
-        v_f32 m3 = v_get(p + 18 * step, part, m), m4 = v_get(p + 24 * step, part, m);
-        v_f32 m1 = v_get(p + 6 * step, part, m), m2 = v_get(p + 12 * step, part, m);
+        v_f32 m3 = v_get(p + t3, part, m), m4 = v_get(p + 4 * t1, part, m);
+        v_f32 m1 = v_get(p + t1, part, m), m2 = v_get(p + 2 * t1, part, m);
         v_f32 a = v_add(m1, m2), e = v_add(m3, m4);
         s[q] = v_add(v_add(v_get(p, part, m), a), e);
         t[q] = v_fma(v_set1(4), e, a);
+        p += o->m_step;
+        SIMD_OPAQUE(p);
     }
     wino_at_row(o, s, 0, i, part, m);
     wino_at_row(o, t, 2, i, part, m);
+    p = o->m + i;
     V_FOR(q, 6) {
-        const float *p = o->m + q * step + i;
-        v_f32 m3 = v_get(p + 18 * step, part, m), m4 = v_get(p + 24 * step, part, m);
-        v_f32 m1 = v_get(p + 6 * step, part, m), m2 = v_get(p + 12 * step, part, m);
+        v_f32 m3 = v_get(p + t3, part, m), m4 = v_get(p + 4 * t1, part, m);
+        v_f32 m1 = v_get(p + t1, part, m), m2 = v_get(p + 2 * t1, part, m);
         v_f32 b = v_sub(m1, m2), f = v_sub(m3, m4);
         s[q] = v_fma(v_set1(2), f, b);
-        t[q] = v_add(v_fma(v_set1(8), f, b), v_get(p + 30 * step, part, m));
+        t[q] = v_add(v_fma(v_set1(8), f, b), v_get(p + t5, part, m));
+        p += o->m_step;
+        SIMD_OPAQUE(p);
     }
     wino_at_row(o, s, 1, i, part, m);
     wino_at_row(o, t, 3, i, part, m);
@@ -199,84 +254,104 @@ SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const bool 
 
 void SIMD_NAME(wino_output_f32)(const struct kernel_wino_out *given)
 {
+    /* Copies: a store of a register may change any structure, as far as the compiler knows. */
     struct kernel_wino_out o = *given;
+    struct kernel_post post;
     int i = 0;
-    if (!o.post && o.n_rows == 4 && o.n_cols == 4) {
+    if (o.post) {
+        post = *o.post;
+        o.post = &post;
+        for (; i + VL <= o.n; i += VL) {
+            wino_output(&o, i, false, v_first(VL));
+        }
+    } else if (o.n_rows == 4 && o.n_cols == 4) {
         o.post = NULL; /* said again, so that the compiler knows it in the loop */
         o.n_rows = o.n_cols = 4;
         for (; i + VL <= o.n; i += VL) {
             wino_output(&o, i, false, v_first(VL));
         }
     }
-    for (; i + VL <= o.n; i += VL) {
-        wino_output(given, i, false, v_first(VL));
-    }
-    if (i < o.n) {
-        wino_output(given, i, true, v_first(o.n - i));
+    for (; i < o.n; i += VL) {
+        wino_output(&o, i, true, v_first(o.n - i));
     }
 }
 
 /* ---- gradient by weights: A dy A^T, and G^T m G ---- */
 
 /* o = A d of a row, eight operations. */
-SIMD_INLINE void wino_a_row(float *v, ptrdiff_t v_step, const v_f32 d[4], bool part, v_mask m)
+SIMD_INLINE void wino_a_row(struct wino_planes *v, const v_f32 d[4], const struct wino_read *how)
 {
     const v_f32 two = v_set1(2), four = v_set1(4);
     v_f32 even = v_add(d[0], d[2]), odd = v_add(d[1], d[3]);
     v_f32 far_even = v_fma(four, d[2], d[0]), far_odd = v_fma(four, d[3], d[1]);
-    v_put(v, d[0], part, m);
-    v_put(v + v_step, v_add(even, odd), part, m);
-    v_put(v + 2 * v_step, v_sub(even, odd), part, m);
-    v_put(v + 3 * v_step, v_fma(two, far_odd, far_even), part, m);
-    v_put(v + 4 * v_step, v_fnma(two, far_odd, far_even), part, m);
-    v_put(v + 5 * v_step, d[3], part, m);
+    v_put(wino_plane(v, 0), d[0], how->part, how->m);
+    v_put(wino_plane(v, 1), v_add(even, odd), how->part, how->m);
+    v_put(wino_plane(v, 2), v_sub(even, odd), how->part, how->m);
+    v_put(wino_plane(v, 3), v_fma(two, far_odd, far_even), how->part, how->m);
+    v_put(wino_plane(v, 4), v_fnma(two, far_odd, far_even), how->part, how->m);
+    v_put(wino_plane(v, 5), d[3], how->part, how->m);
 }
 
+/* All sixteen pixels stay in registers where there are thirty-two. */
 SIMD_INLINE void wino_a_both(float *v, ptrdiff_t v_step, const float *const p[4], ptrdiff_t pixel,
-                             bool part, v_mask m)
+                             const struct wino_read *how)
 {
     const v_f32 two = v_set1(2), four = v_set1(4);
-    v_f32 s[4], t[4];
+    struct wino_planes out = wino_planes(v, v_step);
+    v_f32 d[4][4], s[4];
+    ptrdiff_t at = 0;
     V_FOR(q, 4) {
-        s[q] = v_load(p[0] + q * pixel);
-        t[q] = v_load(p[3] + q * pixel);
+        V_FOR(r, 4) {
+            d[r][q] = wino_pixel(how, p[r] + at, q);
+        }
+        at += pixel;
+        SIMD_OPAQUE(at);
     }
-    wino_a_row(v, v_step, s, part, m);
-    wino_a_row(v + 30 * v_step, v_step, t, part, m);
+    wino_a_row(&out, d[0], how);
+    wino_next_row(&out);
     V_FOR(q, 4) {
-        const ptrdiff_t at = q * pixel;
-        v_f32 even = v_add(v_load(p[0] + at), v_load(p[2] + at));
-        v_f32 odd = v_add(v_load(p[1] + at), v_load(p[3] + at));
-        s[q] = v_add(even, odd);
-        t[q] = v_sub(even, odd);
+        s[q] = v_add(v_add(d[0][q], d[2][q]), v_add(d[1][q], d[3][q]));
     }
-    wino_a_row(v + 6 * v_step, v_step, s, part, m);
-    wino_a_row(v + 12 * v_step, v_step, t, part, m);
+    wino_a_row(&out, s, how);
+    wino_next_row(&out);
     V_FOR(q, 4) {
-        const ptrdiff_t at = q * pixel;
-        v_f32 even = v_fma(four, v_load(p[2] + at), v_load(p[0] + at));
-        v_f32 odd = v_fma(four, v_load(p[3] + at), v_load(p[1] + at));
-        s[q] = v_fma(two, odd, even);
-        t[q] = v_fnma(two, odd, even);
+        s[q] = v_sub(v_add(d[0][q], d[2][q]), v_add(d[1][q], d[3][q]));
     }
-    wino_a_row(v + 18 * v_step, v_step, s, part, m);
-    wino_a_row(v + 24 * v_step, v_step, t, part, m);
+    wino_a_row(&out, s, how);
+    wino_next_row(&out);
+    V_FOR(q, 4) {
+        d[0][q] = v_fma(four, d[2][q], d[0][q]);
+        d[1][q] = v_fma(four, d[3][q], d[1][q]);
+        s[q] = v_fma(two, d[1][q], d[0][q]);
+    }
+    wino_a_row(&out, s, how);
+    wino_next_row(&out);
+    V_FOR(q, 4) {
+        s[q] = v_fnma(two, d[1][q], d[0][q]);
+    }
+    wino_a_row(&out, s, how);
+    wino_next_row(&out);
+    wino_a_row(&out, d[3], how);
 }
 
 void SIMD_NAME(wino_gradient_f32)(float *v, ptrdiff_t v_step, const float *const *rows, int lo,
                                   int hi, int c)
 {
+    const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
+    struct wino_read how = {.masked = false};
     int i = 0;
     for (; lo <= 0 && hi >= 4 && i + VL <= c; i += VL) {
-        const float *const p[4] = {rows[0] + i, rows[1] + i, rows[2] + i, rows[3] + i};
-        wino_a_both(v + i, v_step, p, c, false, v_first(VL));
+        const float *const p[4] = {r0 + i, r1 + i, r2 + i, r3 + i};
+        wino_a_both(v + i, v_step, p, c, &how);
     }
     for (; i < c; i += VL) {
-        const v_mask m = v_first(c - i);
-        float patch[16 * VL];
-        const float *const p[4] = {patch, patch + 4 * VL, patch + 8 * VL, patch + 12 * VL};
-        wino_patch(4, patch, rows, lo, hi, c, i, false, true, m);
-        wino_a_both(v + i, v_step, p, VL, true, m);
+        const float *const p[4] = {r0 + i, r1 + i, r2 + i, r3 + i};
+        how.masked = how.part = true;
+        how.m = v_first(c - i);
+        V_FOR(q, 4) {
+            how.mask[q] = v_first(q >= lo && q < hi ? c - i : 0);
+        }
+        wino_a_both(v + i, v_step, p, c, &how);
     }
 }
 
