@@ -13,7 +13,7 @@
 #include "core/threads.h"
 #include "nas/archmap.h"
 #include "nas/lookup.h"
-#include "nas/runlog.h"
+#include "core/number.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -340,7 +340,7 @@ static void task_done(void *ctx, int i)
     progress_show(&t->progress, i + 1, t->judge.score->name);
     if (t->log.fd >= 0 && t->log_err.code == ERR_NONE) {
         t->c.space->format(a, arch);
-        runlog_number(number, t->value[i]);
+        number_format(number, t->value[i]);
         int n = snprintf(line, sizeof line, "%s,%s,%s,%.4f\n", t->judge.score->name, arch, number,
                          t->took[i]);
         if (!file_log_write(&t->log, line, (size_t)n, &t->log_err)) {

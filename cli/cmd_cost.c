@@ -7,7 +7,7 @@
 #include "cli/table.h"
 #include "nas/cost.h"
 #include "nas/devices.h"
-#include "nas/runlog.h"
+#include "core/number.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -102,7 +102,7 @@ static void cost_print(const struct cost *c, const struct space *space, const st
             json_text(json, "unit", c->unit);
             json_end(json);
         } else {
-            runlog_number(number, value);
+            number_format(number, value);
             printf("%s,%s,%s,%s\n", archname_index(index_text, index), text, number, c->unit);
             fflush(stdout);
         }

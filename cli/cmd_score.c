@@ -6,8 +6,8 @@
 #include "cli/progress.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/number.h"
 #include "core/threads.h"
-#include "nas/runlog.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -116,7 +116,7 @@ static void job_done(void *ctx, int i)
         json_real(job->json, "seconds", job->seconds[i]);
         json_end(job->json);
     } else {
-        runlog_number(number, job->scores[i]);
+        number_format(number, job->scores[i]);
         progress_clear(&job->progress);
         printf("%" PRId64 ",%s,%s,%.3f\n", index, text, number, job->seconds[i]);
         fflush(stdout);

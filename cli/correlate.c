@@ -4,7 +4,7 @@
 #include "core/file.h"
 #include "core/rng.h"
 #include "nas/indicators.h"
-#include "nas/runlog.h"
+#include "core/number.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -140,7 +140,7 @@ void correlate_measure(struct correlate_row *row, const struct correlate *c, int
 static void correlate_cell(struct text *t, double value)
 {
     char number[32];
-    runlog_number(number, value);
+    number_format(number, value);
     text_printf(t, ",%s", number);
 }
 

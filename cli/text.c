@@ -1,5 +1,7 @@
 #include "cli/text.h"
 
+#include "core/number.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -94,13 +96,8 @@ void text_number(struct text *t, double value)
         text_add(t, "null");
         return;
     }
-    char buf[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(buf, sizeof buf, "%.*g", digits, value);
-        if (strtod(buf, NULL) == value) {
-            break;
-        }
-    }
+    char buf[NUMBER_LEN];
+    number_format(buf, value);
     text_add(t, buf);
 }
 

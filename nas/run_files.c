@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/number.h"
 #include "nas/front.h"
 #include "nas/indicators.h"
 
@@ -53,12 +54,12 @@ bool run_files_write_front(const struct run *r, const struct run_member *front, 
         char arch[SPACE_TEXT_LEN], score[32], cost[32], diversity[32], accuracy[40] = "",
                                                                        index[32] = "";
         r->config->space->format(&front[i].arch, arch);
-        runlog_number(score, front[i].score);
-        runlog_number(cost, front[i].cost);
-        runlog_number(diversity, front[i].diversity);
+        number_format(score, front[i].score);
+        number_format(cost, front[i].cost);
+        number_format(diversity, front[i].diversity);
         if (truth) {
             accuracy[0] = ',';
-            runlog_number(accuracy + 1, front[i].accuracy);
+            number_format(accuracy + 1, front[i].accuracy);
         }
         if (front[i].index >= 0) {
             snprintf(index, sizeof index, "%" PRId64, front[i].index);
@@ -159,8 +160,8 @@ bool run_files_generation(struct run *r, struct file_log *log, struct arena tmp,
     s->diversity = run_files_diversity(r, tmp);
     s->seconds = run_files_seconds(r);
     char hypervolume[32], diversity[32], line[256];
-    runlog_number(hypervolume, s->hypervolume);
-    runlog_number(diversity, s->diversity);
+    number_format(hypervolume, s->hypervolume);
+    number_format(diversity, s->diversity);
     int len = snprintf(line, sizeof line, "%d,%d,%d,%d,%s,%s,%.3f\n", s->generation, s->evals,
                        s->unique, s->front_size, hypervolume, diversity, s->seconds);
     return file_log_write(log, line, (size_t)len, e) &&

@@ -7,23 +7,13 @@
 #include <string.h>
 
 #include "core/csv.h"
+#include "core/number.h"
 
 static const char header[] =
     "eval,generation,index,arch,score,cost,diversity,feasible,cached,seconds\n";
 
 /* A log of more than this many bytes is not one of ours. */
 static const size_t max_bytes = (size_t)1 << 30;
-
-void runlog_number(char text[32], double value)
-{
-    text[0] = 0;
-    for (int digits = 15; digits <= 17 && !isnan(value); digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) {
-            return;
-        }
-    }
-}
 
 bool runlog_open(struct file_log *log, const char *path, bool append, struct err *e)
 {
@@ -39,9 +29,9 @@ bool runlog_write(struct file_log *log, const struct space *space, const struct 
     char arch[SPACE_TEXT_LEN], score[32], cost[32], diversity[32], index[32] = "",
                                                                    line[SPACE_TEXT_LEN + 256];
     space->format(&row->arch, arch);
-    runlog_number(score, row->score);
-    runlog_number(cost, row->cost);
-    runlog_number(diversity, row->diversity);
+    number_format(score, row->score);
+    number_format(cost, row->cost);
+    number_format(diversity, row->diversity);
     int64_t number = space->index(&row->arch);
     if (number >= 0) {
         snprintf(index, sizeof index, "%" PRId64, number);

@@ -18,9 +18,6 @@ struct runlog_row {
     double seconds;
 };
 
-/* Shortest decimal that reads back as the same double; "" for NaN. */
-void runlog_number(char text[32], double value);
-
 /* Start a new log with its header, or (append) go on with one that runlog_read has read. */
 MUST_USE bool runlog_open(struct file_log *log, const char *path, bool append, struct err *e);
 MUST_USE bool runlog_write(struct file_log *log, const struct space *space,
