@@ -1,5 +1,6 @@
 #include "nas/relu_code.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int relu_code_times(const struct graph *g, int node)
@@ -93,4 +94,51 @@ void relu_code_agree(double *agree, const struct trial *t, int n, struct arena t
             agree[j * n + i] = agree[i * n + j];
         }
     }
+}
+
+size_t relu_code_patterns_bytes(const struct graph *g)
+{
+    return arena_round(relu_code_units(g) * sizeof(uint64_t));
+}
+
+static int relu_code_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* One unit over n images. Images beyond the 64th are mixed in, 64 at a time (splitmix64's steps).
+ */
+static uint64_t relu_code_pattern(const float *x, size_t units, int n)
+{
+    uint64_t pattern = 0;
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && i % 64 == 0) {
+            pattern = (pattern ^ (pattern >> 30)) * 0xbf58476d1ce4e5b9u;
+            pattern = (pattern ^ (pattern >> 27)) * 0x94d049bb133111ebu;
+        }
+        pattern ^= (uint64_t)(x[(size_t)i * units] > 0) << i % 64;
+    }
+    return pattern;
+}
+
+int64_t relu_code_patterns(const struct trial *t, int n, struct arena tmp)
+{
+    const struct graph *g = t->graph;
+    uint64_t *all = arena_push(&tmp, relu_code_units(g), sizeof *all);
+    size_t count = 0;
+    for (int node = 1; node < g->n_nodes; node++) {
+        struct tensor y =
+            relu_code_times(g, node) ? net_node_value(t->net, node) : (struct tensor){0};
+        size_t units = y.data ? shape_count(g->nodes[node].shape) : 0;
+        for (size_t u = 0; u < units; u++) {
+            all[count++] = relu_code_pattern(y.data + u, units, n);
+        }
+    }
+    qsort(all, count, sizeof *all, relu_code_compare);
+    int64_t different = 0;
+    for (size_t i = 0; i < count; i++) {
+        different += i == 0 || all[i] != all[i - 1];
+    }
+    return different;
 }

@@ -1,6 +1,6 @@
 /*
- * score.h: the contract of a training-free (or nearly) score. A score sees a network and a batch, not spaces or
- * searches. Rooms nas/score_*.c, table nas/scores.c. Higher is better, always.
+ * score.h: the contract of a training-free (or nearly) score. A score sees a network and a batch,
+ * not spaces or searches. Rooms nas/score_*.c, table nas/scores.c. Higher is better, always.
  */
 #ifndef NAS_SCORE_H
 #define NAS_SCORE_H
@@ -16,18 +16,19 @@ struct score_batch {
     int n;
     struct shape shape;
     int n_classes;
-    const float *x;         /* [n, h, w, c], normalised */
-    const int32_t *labels;  /* [n] */
+    const float *x;        /* [n, h, w, c], normalised */
+    const int32_t *labels; /* [n] */
     int n_taps;
-    const double *gram[SCORE_MAX_TAPS]; /* [n, n] centred Gram matrices of the reference's taps; NULL without one */
+    const double *gram[SCORE_MAX_TAPS]; /* [n, n] centred Gram matrices of the reference's taps;
+                                           NULL without one */
 };
 
 struct score_options {
-    int steps;             /* updates before the score is read */
+    int steps; /* updates before the score is read */
     float lr, momentum, decay;
-    double beta;           /* share of the representation term in the loss */
-    uint32_t tap_mask;     /* which taps enter (bit i = tap i) */
-    bool report_loss;      /* rmi-paper: minus the mixed loss; else the sum of the CKA values */
+    double beta;       /* share of the representation term in the loss */
+    uint32_t tap_mask; /* which taps enter (bit i = tap i) */
+    bool report_loss;  /* rmi-paper: minus the mixed loss; else the sum of the CKA values */
     enum net_init init;
     uint64_t seed;
 };
@@ -39,20 +40,28 @@ struct score_step {
 };
 
 /* Where the time of a score goes; seconds are added up. */
-enum score_part { SCORE_BUILD, SCORE_FORWARD, SCORE_GRAM, SCORE_BACKWARD, SCORE_UPDATE, SCORE_N_PARTS };
+enum score_part {
+    SCORE_BUILD,
+    SCORE_FORWARD,
+    SCORE_GRAM,
+    SCORE_BACKWARD,
+    SCORE_UPDATE,
+    SCORE_N_PARTS
+};
 
 struct score_job {
     const struct machine *mc;
-    const struct graph *graph;       /* the candidate */
+    const struct graph *graph; /* the candidate */
     const struct score_batch *batch;
     const struct score_options *options;
-    const char *init_path;           /* NULL, or a safetensors file to start from */
-    const char *save_init_path;      /* NULL, or where to write the starting weights */
-    const struct weights_info *info; /* what save_init_path says of itself; may be NULL without it */
+    const char *init_path;      /* NULL, or a safetensors file to start from */
+    const char *save_init_path; /* NULL, or where to write the starting weights */
+    const struct weights_info
+        *info; /* what save_init_path says of itself; may be NULL without it */
     void (*on_step)(void *ctx, const struct score_step *step); /* NULL = nobody listens */
     void *ctx;
-    double *seconds;                 /* NULL, or [SCORE_N_PARTS] to add to */
-    struct arena tmp;                /* scratch of at least plan_bytes */
+    double *seconds;  /* NULL, or [SCORE_N_PARTS] to add to */
+    struct arena tmp; /* scratch of at least plan_bytes */
 };
 
 struct score {
@@ -61,8 +70,10 @@ struct score {
     bool needs_batch;     /* images and labels; implied by needs_reference */
     bool no_weights;      /* a property of the graph alone: there is nothing to initialise */
     void (*defaults)(struct score_options *options);
-    size_t (*plan_bytes)(const struct machine *mc, const struct graph *g, const struct score_batch *batch);
-    /* *value may come back NaN: the caller turns that into VERDICT_DIVERGED. False only for errors of the world. */
+    size_t (*plan_bytes)(const struct machine *mc, const struct graph *g,
+                         const struct score_batch *batch);
+    /* *value may come back NaN: the caller turns that into VERDICT_DIVERGED. False only for errors
+     * of the world. */
     bool (*run)(const struct score_job *job, double *value, struct err *e);
 };
 

@@ -154,6 +154,12 @@ void graph_tap(struct graph *g, int node)
     g->taps[g->n_taps++] = node;
 }
 
+void graph_block(struct graph *g, int node)
+{
+    ASSERT(node >= 0 && node < g->n_nodes && g->n_blocks < GRAPH_MAX_BLOCKS);
+    g->blocks[g->n_blocks++] = node;
+}
+
 bool graph_finish(struct graph *g, int output, struct err *e)
 {
     if (g->err.code != ERR_NONE) {

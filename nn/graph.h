@@ -8,7 +8,7 @@
 
 #include "nn/op.h"
 
-enum { GRAPH_MAX_NODES = 4096, GRAPH_MAX_TAPS = 16, GRAPH_NAME_LEN = 64 };
+enum { GRAPH_MAX_NODES = 4096, GRAPH_MAX_TAPS = 16, GRAPH_MAX_BLOCKS = 128, GRAPH_NAME_LEN = 64 };
 
 struct node {
     const struct op *op; /* NULL for the input */
@@ -37,6 +37,10 @@ struct graph {
     int output;               /* node of the logits */
     int taps[GRAPH_MAX_TAPS]; /* nodes whose features scores and searches read, shallow to deep */
     int n_taps;
+    /* Ends of stem and blocks, for scores that look at them one by one, shallow to deep: every path
+     * to one goes through the one before. Values are not kept for it. */
+    int blocks[GRAPH_MAX_BLOCKS];
+    int n_blocks;
     bool want_input_grad; /* set before net_new: net_input_grad is filled by net_backward */
     /* Set before net_new: nothing is fused and nothing shares memory, so that every net_node_value
      * is there. Also the plain twin that tests hold fused and planned networks to. */
@@ -64,6 +68,9 @@ int graph_unary(struct graph *g, int x,
 
 /* Mark a node's features as one of the taps. */
 void graph_tap(struct graph *g, int node);
+
+/* Mark the end of the stem or of a block. */
+void graph_block(struct graph *g, int node);
 
 /* Set the output; false with the first mistake. */
 MUST_USE bool graph_finish(struct graph *g, int output, struct err *e);

@@ -48,9 +48,11 @@ static bool resnet_build(struct graph *g, const struct model_spec *spec, struct 
 {
     int n_blocks = blocks_of(spec->arch);
     int x = graph_relu(g, graph_bn(g, graph_conv(g, 0, 16, 3, 1, 1, 1, false, "conv1"), "bn1"));
+    graph_block(g, x);
     for (int stage = 1; stage <= 3; stage++) {
         for (int i = 0; i < n_blocks; i++) {
             x = block(g, x, 8 << stage, stage > 1 && i == 0 ? 2 : 1, stage, i);
+            graph_block(g, x);
         }
         graph_tap(g, x);
     }
