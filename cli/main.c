@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
 {
     const char *const *words = (const char *const *)argv;
     struct err e = {0};
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, with its path */
     if (argc < 2) {
         help_program(stderr);
         return ERR_USAGE;

@@ -61,4 +61,14 @@ result "a log of another search is refused with its line" $?
 ./hdnas search --quiet --score flops --device flops --population 5 --generations 2 --out /dev/full/x >/dev/null 2>"$work/err"
 [ $? -eq 1 ]
 result "an impossible folder: exit 1" $?
+(
+    ulimit -f 8
+    exec ./hdnas search --quiet --score flops --device flops --population 20 --generations 20 --out "$work/full"
+) >/dev/null 2>"$work/err"
+[ $? -eq 1 ] && grep -q "full/" "$work/err"
+result "a file size limit: exit 1, naming the file" $?
+./hdnas search --quiet --resume "$work/full" >/dev/null 2>"$work/err" &&
+    ./hdnas search --quiet --score flops --device flops --population 20 --generations 20 --out "$work/free" >/dev/null 2>"$work/err" &&
+    same "$work/full" "$work/free"
+result "resumed with room, it ends with the same bytes" $?
 echo "1..$n"
