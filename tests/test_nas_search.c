@@ -159,6 +159,12 @@ static void check_population(const struct course *c, int population)
     }
 }
 
+/* It stops when it has found enough, and the answer it evaluates last may be known already. */
+static bool stops_early(int i)
+{
+    return strcmp(search_at(i)->name, "rmi-forest") == 0;
+}
+
 static void test_same_questions_however_handed_out(void **state)
 {
     (void)state;
@@ -167,14 +173,14 @@ static void test_same_questions_however_handed_out(void **state)
         for (int p = 0; p < 2; p++) {
             struct search_options o = options_of(presets[p], 20, 12, 5);
             run(&whole, search_at(i), nb201(), &o, world_plain, 20);
-            assert_int_equal(whole.n, 240);
+            assert_in_range(whole.n, stops_early(i) ? 120 : 240, 240);
             check_population(&whole, 20);
             assert_int_equal(whole.n_population, 20);
             static const int maxima[] = {1, 3, 7, 64};
             for (int m = 0; m < 4; m++) {
                 run(&part, search_at(i), nb201(), &o, world_plain, maxima[m]);
                 assert_int_equal(part.n, whole.n);
-                assert_memory_equal(part.asked, whole.asked, sizeof whole.asked[0] * 240);
+                assert_memory_equal(part.asked, whole.asked, sizeof whole.asked[0] * (size_t)whole.n);
             }
             run(&again, search_at(i), nb201(), &o, world_plain, 20);
             assert_memory_equal(&again, &whole, sizeof whole);
@@ -205,7 +211,8 @@ static void test_awkward_worlds(void **state)
                     assert_true(c.n > 0 && c.n <= 6 * populations[k]);
                     bool distinct = p == 1 || strcmp(search_at(i)->name, "random") == 0;
                     if (distinct) { /* the tiny space runs dry: all of it, each once */
-                        assert_int_equal(c.n, MIN(12, 6 * populations[k]));
+                        int all = MIN(12, 6 * populations[k]);
+                        assert_in_range(c.n, stops_early(i) ? all - 1 : all, all);
                         assert_int_equal(count_repeats(&c), 0);
                     }
                     for (int a = 0; a < c.n; a++) {
