@@ -1,18 +1,21 @@
-/* loss.h: losses over a batch. Each returns the mean over the batch in double and writes the gradient of that mean. */
+/* loss.h: losses over a batch. Each returns the mean over the batch in double and writes the
+ * gradient of that mean. */
 #ifndef NN_LOSS_H
 #define NN_LOSS_H
 
 #include "core/base.h"
 
-/* Softmax cross-entropy with label smoothing s: target = (1 - s) onehot + s / n_classes. dlogits[n, n_classes] may be
- * NULL. per_image[n] (unweighted loss of each image) may be NULL. weight multiplies the gradient only. */
-double loss_cross_entropy(const float *logits, const int32_t *labels, int n, int n_classes, float smoothing,
-                          float weight, float *dlogits, float *per_image);
+/* Softmax cross-entropy with label smoothing s: target = (1 - s) onehot + s / n_classes. dlogits[n,
+ * n_classes] may be NULL. per_image[n] (unweighted loss of each image) may be NULL. weight
+ * multiplies the gradient only. */
+double loss_cross_entropy(const float *logits, const int32_t *labels, int n, int n_classes,
+                          float smoothing, float weight, float *dlogits, float *per_image);
 
 /* Mean of (x - t)^2 over all elements. */
 double loss_mse(const float *x, const float *target, size_t count, float weight, float *dx);
 
-/* Binary cross-entropy of sigmoid(x) against targets in [0,1], from the logits x (stable), mean over all elements. */
+/* Binary cross-entropy of sigmoid(x) against targets in [0,1], from the logits x (stable), mean
+ * over all elements. */
 double loss_bce(const float *x, const float *target, size_t count, float weight, float *dx);
 
 /* Rows of logits whose largest entry (first of equals) is the label. */

@@ -1,7 +1,7 @@
 /*
- * model.h: named architectures. A room (nn/model_*.c) recognises the names it builds; nn/models.c lists the rooms.
- * Names: resnet20 | resnet32 | resnet44 | resnet56, nb201:CODE (six digits) or nb201:STRING (the benchmark's string),
- * mlp:W1,W2,...
+ * model.h: named architectures. A room (nn/model_*.c) recognises the names it builds; nn/models.c
+ * lists the rooms. Names: resnet20 | resnet32 | resnet44 | resnet56, nb201:CODE (six digits) or
+ * nb201:STRING (the benchmark's string), mlp:W1,W2,...
  */
 #ifndef NN_MODEL_H
 #define NN_MODEL_H
@@ -24,7 +24,9 @@ struct model {
     bool (*recognise)(const char *const *names, int n, char arch[256]);
 };
 
-/* Build any known architecture in the arena. ERR_USAGE names the known ones when arch is unknown. */
-MUST_USE bool model_build(struct graph **out, struct arena *keep, const struct model_spec *spec, struct err *e);
+/* Build any known architecture in the arena. ERR_USAGE names the known ones when arch is unknown.
+ */
+MUST_USE bool model_build(struct graph **out, struct arena *keep, const struct model_spec *spec,
+                          struct err *e);
 
 #endif

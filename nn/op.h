@@ -1,7 +1,7 @@
 /*
- * op.h: the contract of a network operation. A room (nn/op_*.c) defines `const struct op` rows; nn/ops.c lists them.
- * An op sees its own tensors, never the graph. Every op has: shape, forward, backward, cost; backward is held to
- * central differences in double by tests/test_nn_gradients.c.
+ * op.h: the contract of a network operation. A room (nn/op_*.c) defines `const struct op` rows;
+ * nn/ops.c lists them. An op sees its own tensors, never the graph. Every op has: shape, forward,
+ * backward, cost; backward is held to central differences in double by tests/test_nn_gradients.c.
  */
 #ifndef NN_OP_H
 #define NN_OP_H
@@ -16,33 +16,35 @@ enum op_act { OP_ACT_NONE, OP_ACT_RELU };
 
 /* Attributes of all ops; each uses what it needs, the rest is zero. */
 struct op_attr {
-    int k;             /* output channels (conv, linear, transposed conv) */
-    int kernel;        /* square kernel or pooling window */
+    int k;      /* output channels (conv, linear, transposed conv) */
+    int kernel; /* square kernel or pooling window */
     int stride, pad, groups;
     bool bias;
-    bool count_padding; /* average pool */
-    bool relu_in;       /* conv: a ReLU stands before it and is computed on the way in */
+    bool count_padding;  /* average pool */
+    bool relu_in;        /* conv: a ReLU stands before it and is computed on the way in */
     float eps, momentum; /* batch norm */
     int times;           /* upsample factor, shuffle groups */
     enum op_act act;     /* norm_sum, conv_bn: what comes last */
-    uint32_t norm_mask;  /* norm_sum: bit i = input i goes through a batch norm first; conv_bn: 1 = a batch norm follows */
+    uint32_t norm_mask; /* norm_sum: bit i = input i goes through a batch norm first; conv_bn: 1 = a
+                           batch norm follows */
 };
 
 enum param_kind {
-    PARAM_WEIGHT,        /* conv [kh][kw][c/g][k], linear [c][k]; decayed */
-    PARAM_BIAS,          /* [k] */
-    PARAM_SCALE,         /* batch norm gamma [c] */
-    PARAM_SHIFT,         /* batch norm beta [c] */
-    PARAM_RUNNING_MEAN,  /* [c], not trained */
-    PARAM_RUNNING_VAR,   /* [c], not trained */
+    PARAM_WEIGHT,       /* conv [kh][kw][c/g][k], linear [c][k]; decayed */
+    PARAM_BIAS,         /* [k] */
+    PARAM_SCALE,        /* batch norm gamma [c] */
+    PARAM_SHIFT,        /* batch norm beta [c] */
+    PARAM_RUNNING_MEAN, /* [c], not trained */
+    PARAM_RUNNING_VAR,  /* [c], not trained */
 };
 
 struct param_spec {
     enum param_kind kind;
-    const char *suffix; /* "weight", "bias", "running_mean" ...: the PyTorch name is node name + "." + suffix */
-    int n_dims;         /* 4: conv, PyTorch's shape is [d3][d2][d0][d1]; 2: linear, [d1][d0]; 1: [d0] */
-    int dims[4];        /* in our layout; unused ones are 1 */
-    int fan_in;         /* for the initialisers */
+    const char *suffix; /* "weight", "bias", "running_mean" ...: the PyTorch name is node name + "."
+                           + suffix */
+    int n_dims;  /* 4: conv, PyTorch's shape is [d3][d2][d0][d1]; 2: linear, [d1][d0]; 1: [d0] */
+    int dims[4]; /* in our layout; unused ones are 1 */
+    int fan_in;  /* for the initialisers */
     int fan_out;
 };
 
@@ -51,38 +53,42 @@ struct op_io {
     const struct machine *mc;
     const struct op_attr *attr;
     int n_in;
-    struct tensor x[OP_MAX_IN]; /* inputs; data NULL = all zeros, only for ops with takes_zeros */
-    struct tensor y;            /* output: written by forward, readable in backward if keeps_y */
-    struct tensor dy;           /* backward: gradient of y; backward may overwrite it */
+    struct tensor x[OP_MAX_IN];  /* inputs; data NULL = all zeros, only for ops with takes_zeros */
+    struct tensor y;             /* output: written by forward, readable in backward if keeps_y */
+    struct tensor dy;            /* backward: gradient of y; backward may overwrite it */
     struct tensor dx[OP_MAX_IN]; /* backward: gradients wanted; data NULL = not wanted */
-    bool dx_add[OP_MAX_IN];     /* add to dx rather than overwrite */
-    float *w[OP_MAX_PARAM];     /* parameters in the order of `params` */
-    float *dw[OP_MAX_PARAM];    /* their gradients, overwritten; NULL for those not trained */
-    void *save;                 /* save_bytes that live from forward to backward */
-    bool train;                 /* batch statistics, dropout ... */
-    struct arena tmp;           /* scratch_bytes, forgotten on return */
+    bool dx_add[OP_MAX_IN];      /* add to dx rather than overwrite */
+    float *w[OP_MAX_PARAM];      /* parameters in the order of `params` */
+    float *dw[OP_MAX_PARAM];     /* their gradients, overwritten; NULL for those not trained */
+    void *save;                  /* save_bytes that live from forward to backward */
+    bool train;                  /* batch statistics, dropout ... */
+    struct arena tmp;            /* scratch_bytes, forgotten on return */
 };
 
 struct op {
     const char *name;
     int n_in_min, n_in_max;
     bool keeps_x, keeps_y; /* what backward reads: decides how long activations live */
-    /* Refines them: does backward read input i, or the output (i = -1)? NULL = all that the flags say. */
+    /* Refines them: does backward read input i, or the output (i = -1)? NULL = all that the flags
+     * say. */
     bool (*keeps)(const struct op_attr *attr, int n_in, int i);
     bool takes_zeros; /* inputs known to be zero come with data NULL and cost nothing */
-    bool keeps_zero;  /* zeros in, zeros out (unless attr.bias): such a node is never run on zeros */
+    bool keeps_zero; /* zeros in, zeros out (unless attr.bias): such a node is never run on zeros */
     /* dx[i] may be the memory of dy; for an input through a batch norm only if it is alone. */
     bool dx_over_dy;
-    /* Output shape and parameters from input shapes; returns false with e filled for what cannot be. */
+    /* Output shape and parameters from input shapes; returns false with e filled for what cannot
+     * be. */
     bool (*infer)(const struct op_attr *attr, const struct shape *in, int n_in, struct shape *out,
                   struct param_spec params[OP_MAX_PARAM], int *n_params, struct err *e);
-    size_t (*scratch_bytes)(const struct machine *mc, const struct op_attr *attr, int batch, const struct shape *in,
-                            int n_in, struct shape out, bool backward); /* NULL = none */
+    size_t (*scratch_bytes)(const struct machine *mc, const struct op_attr *attr, int batch,
+                            const struct shape *in, int n_in, struct shape out,
+                            bool backward); /* NULL = none */
     size_t (*save_bytes)(const struct op_attr *attr, int batch, const struct shape *in, int n_in,
                          struct shape out); /* NULL = none */
     void (*forward)(const struct op_io *io);
     void (*backward)(const struct op_io *io); /* NULL: for evaluation only */
-    int64_t (*macs)(const struct op_attr *attr, const struct shape *in, int n_in, struct shape out); /* NULL = 0 */
+    int64_t (*macs)(const struct op_attr *attr, const struct shape *in, int n_in,
+                    struct shape out); /* NULL = 0 */
 };
 
 #endif

@@ -8,17 +8,18 @@ enum optim_kind { OPTIM_SGD, OPTIM_ADAM };
 
 struct optim_config {
     enum optim_kind kind;
-    float momentum;  /* SGD */
-    bool nesterov;   /* SGD */
-    float decay;     /* L2, added to the gradient */
-    bool decay_all;  /* true: batch norm and biases are decayed too, as PyTorch does by default */
+    float momentum; /* SGD */
+    bool nesterov;  /* SGD */
+    float decay;    /* L2, added to the gradient */
+    bool decay_all; /* true: batch norm and biases are decayed too, as PyTorch does by default */
     float beta1, beta2, eps; /* Adam */
 };
 
 struct optim; /* its state: momentum or moments, in the arena */
 
 size_t optim_plan_bytes(const struct graph *g, const struct optim_config *config);
-struct optim *optim_new(struct arena *keep, const struct net *net, const struct optim_config *config);
+struct optim *optim_new(struct arena *keep, const struct net *net,
+                        const struct optim_config *config);
 
 /* Forget momentum and moments; step counter back to 0. */
 void optim_reset(struct optim *o);

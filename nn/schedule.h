@@ -9,8 +9,9 @@ enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE
 struct schedule {
     enum schedule_kind kind;
     double lr_max;
-    double lr_final;      /* cosine, one-cycle: where it ends */
-    double warmup;        /* one-cycle: share of the run spent rising (0.3); others: linear warm-up share, 0 = none */
+    double lr_final; /* cosine, one-cycle: where it ends */
+    double warmup; /* one-cycle: share of the run spent rising (0.3); others: linear warm-up share,
+                      0 = none */
     double lr_start;      /* one-cycle: lr_max / 25 unless set */
     double step_factor;   /* step: multiply by this ... */
     double milestones[8]; /* ... at these shares of the run */
