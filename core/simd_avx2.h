@@ -14,6 +14,9 @@
 enum { VL = 8, SIMD_ROWS_1 = 12, SIMD_ROWS_2 = 6, SIMD_ROWS_3 = 4, SIMD_ROWS_4 = 3, SIMD_COLS = 3 };
 #define SIMD_TILES(T) SIMD_12(T, 1) SIMD_6(T, 2) SIMD_4(T, 3)
 
+/* Dot products done together: their sums, the b of a column each, one a. */
+enum { SIMD_DOTS_A = 3, SIMD_DOTS_B = 4 };
+
 /* Pixels of a depthwise row done together: enough to hide the latency of two units. */
 enum { SIMD_ROWS_DEPTH = 12 };
 #define SIMD_DEPTH_TILES(T) SIMD_12(T, 1)
@@ -173,12 +176,8 @@ SIMD_INLINE v_f64 v_add64(v_f64 a, v_f64 b)
 
 SIMD_INLINE double v_sum64(v_f64 a)
 {
-    double lanes[VL / 2], sum = 0;
-    _mm256_storeu_pd(lanes, a);
-    for (int i = 0; i < VL / 2; i++) {
-        sum += lanes[i];
-    }
-    return sum;
+    __m128d b = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(b, _mm_unpackhi_pd(b, b)));
 }
 
 #endif

@@ -20,6 +20,9 @@ enum { VL = 16, SIMD_ROWS_1 = 28, SIMD_ROWS_2 = 14, SIMD_ROWS_3 = 9, SIMD_ROWS_4
 /* T(rows, columns) for every tile there is. */
 #define SIMD_TILES(T) SIMD_28(T, 1) SIMD_14(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
 
+/* Dot products done together: their sums, the b of a column each, one a. */
+enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };
+
 /* Pixels of a depthwise row done together: enough to hide the latency of two units. */
 enum { SIMD_ROWS_DEPTH = 14 };
 #define SIMD_DEPTH_TILES(T) SIMD_14(T, 1)
@@ -186,15 +189,10 @@ SIMD_INLINE v_f64 v_add64(v_f64 a, v_f64 b)
     return _mm512_add_pd(a, b);
 }
 
-/* The lanes added in index order. */
+/* The sum of the lanes, in an order that is always the same. */
 SIMD_INLINE double v_sum64(v_f64 a)
 {
-    double lanes[VL / 2], sum = 0;
-    _mm512_storeu_pd(lanes, a);
-    for (int i = 0; i < VL / 2; i++) {
-        sum += lanes[i];
-    }
-    return sum;
+    return _mm512_reduce_add_pd(a);
 }
 
 #endif

@@ -14,6 +14,9 @@
 enum { VL = 4, SIMD_ROWS_1 = 24, SIMD_ROWS_2 = 12, SIMD_ROWS_3 = 9, SIMD_ROWS_4 = 6, SIMD_COLS = 4 };
 #define SIMD_TILES(T) SIMD_24(T, 1) SIMD_12(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
 
+/* Dot products done together: their sums, the b of a column each, one a. */
+enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };
+
 /* Pixels of a depthwise row done together: enough to hide the latency of two units. */
 enum { SIMD_ROWS_DEPTH = 14 };
 #define SIMD_DEPTH_TILES(T) SIMD_14(T, 1)

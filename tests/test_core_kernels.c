@@ -387,6 +387,31 @@ static void check_gemm_taps_f32(struct kcheck *c)
     same(c, "y", y2, y, how == 2 && post.act == KERNEL_HSWISH ? 4 : 0, 1);
 }
 
+static void check_gemm_dots_f32(struct kcheck *c)
+{
+    size_t na = a_size(c, 20), nb = a_size(c, 20), k = a_size(c, 200),
+           row = nb + rng_below(&c->rng, 3);
+    size_t lda = k + rng_below(&c->rng, 9), ldb = k + rng_below(&c->rng, 9);
+    float *a = whole(c, na > 0 ? (na - 1) * lda + k : 0),
+          *b = whole(c, nb > 0 ? (nb - 1) * ldb + k : 0);
+    size_t n_sums = na > 0 && nb > 0 ? (na - 1) * row + nb : 0;
+    float *one = whole(c, 2 * n_sums), *two = copy_of(c, one, 2 * n_sums);
+    double *s1 = (double *)(void *)one, *s2 = (double *)(void *)two;
+    for (size_t i = 0; i < n_sums; i++) {
+        double v = (double)rng_below(&c->rng, 9);
+        memcpy(&s1[i], &v, sizeof v);
+        memcpy(&s2[i], &v, sizeof v);
+    }
+    DESCRIBE("%zu x %zu, k %zu", na, nb, k);
+    c->ref->gemm_dots_f32(s1, (ptrdiff_t)row, a, (ptrdiff_t)lda, (int)na, b, (ptrdiff_t)ldb,
+                          (int)nb, (int)k);
+    c->k->gemm_dots_f32(s2, (ptrdiff_t)row, a, (ptrdiff_t)lda, (int)na, b, (ptrdiff_t)ldb, (int)nb,
+                        (int)k);
+    if (memcmp(s1, s2, n_sums * sizeof *s1) != 0) {
+        fail_msg("%s: other sums than the reference", c->what);
+    }
+}
+
 /* ---- Winograd ---- */
 
 static void check_wino_input_f32(struct kcheck *c)
@@ -691,14 +716,15 @@ struct check {
 #name, check_##name                                                                        \
     }
 static const struct check checks[] = {
-    CHECK(vec_act_f32),       CHECK(vec_act_grad_f32),      CHECK(vec_sum_f32),
-    CHECK(vec_axpy_f32),      CHECK(vec_scale_f32),         CHECK(vec_dot_f32),
-    CHECK(vec_sgd_f32),       CHECK(vec_adam_f32),          CHECK(vec_finite_f32),
-    CHECK(gemm_taps_f32),     CHECK(wino_input_f32),        CHECK(wino_weights_f32),
-    CHECK(wino_output_f32),   CHECK(wino_gradient_f32),     CHECK(wino_dweights_f32),
-    CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32), CHECK(pool_row_f32),
-    CHECK(norm_moments_f32),  CHECK(norm_apply_f32),        CHECK(norm_grad_sums_f32),
-    CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),      CHECK(peak_fma_f32),
+    CHECK(vec_act_f32),        CHECK(vec_act_grad_f32),  CHECK(vec_sum_f32),
+    CHECK(vec_axpy_f32),       CHECK(vec_scale_f32),     CHECK(vec_dot_f32),
+    CHECK(vec_sgd_f32),        CHECK(vec_adam_f32),      CHECK(vec_finite_f32),
+    CHECK(gemm_taps_f32),      CHECK(gemm_dots_f32),     CHECK(wino_input_f32),
+    CHECK(wino_weights_f32),   CHECK(wino_output_f32),   CHECK(wino_gradient_f32),
+    CHECK(wino_dweights_f32),  CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32),
+    CHECK(pool_row_f32),       CHECK(norm_moments_f32),  CHECK(norm_apply_f32),
+    CHECK(norm_grad_sums_f32), CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),
+    CHECK(peak_fma_f32),
 };
 
 /* One kernel of one tier: what cmocka calls a test. */

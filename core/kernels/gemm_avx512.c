@@ -1,3 +1,5 @@
 #include "core/simd_avx512.h"
 
 #include "core/kernels/gemm_body.h"
+
+#include "core/kernels/dots_body.h"

@@ -1,3 +1,5 @@
 #include "core/simd_neon.h"
 
 #include "core/kernels/gemm_body.h"
+
+#include "core/kernels/dots_body.h"

@@ -31,3 +31,17 @@ void gemm_taps_f32__ref(const struct kernel_gemm *g)
         }
     }
 }
+
+void gemm_dots_f32__ref(double *sums, ptrdiff_t row, const float *a, ptrdiff_t lda, int n_a,
+                        const float *b, ptrdiff_t ldb, int n_b, int k)
+{
+    for (int i = 0; i < n_a; i++) {
+        for (int j = 0; j < n_b; j++) {
+            float sum = 0;
+            for (int p = 0; p < k; p++) {
+                sum += a[i * lda + p] * b[j * ldb + p];
+            }
+            sums[i * row + j] += (double)sum;
+        }
+    }
+}
