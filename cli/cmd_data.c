@@ -3,6 +3,7 @@
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "data/fetch.h"
+#include "data/hwnas.h"
 #include "data/sample.h"
 #include "data/summary.h"
 
@@ -299,11 +300,46 @@ static bool data_fetch(const struct options *o, const char *const *args, struct 
     return ok;
 }
 
+static bool data_import(const struct options *o, const char *const *args, struct arena *keep,
+                        struct err *e)
+{
+    struct hwnas_table tables[HWNAS_MAX_TABLES];
+    const char *dir = options_text(o, "out");
+    int n;
+    if (!dir) {
+        return err_set(e, ERR_USAGE, "hdnas data import wants --out DIR");
+    }
+    if (!hwnas_import(tables, &n, keep, args[0], dir, e)) {
+        return false;
+    }
+    struct json json;
+    json_init(&json, keep);
+    json_array(&json, NULL);
+    for (int i = 0; i < n; i++) {
+        json_object(&json, NULL);
+        json_text(&json, "table", tables[i].path);
+        json_text(&json, "what", tables[i].what);
+        json_int(&json, "rows", (int64_t)tables[i].n_rows);
+        json_int(&json, "metrics", tables[i].n_metrics);
+        json_end(&json);
+        if (!o->json) {
+            printf("%s: %s, %zu rows of %d metrics\n", tables[i].path, tables[i].what,
+                   tables[i].n_rows, tables[i].n_metrics);
+        }
+    }
+    json_end(&json);
+    if (o->json) {
+        json_print(&json, stdout);
+    }
+    return true;
+}
+
 static const struct data_verb data_verbs[] = {
     {"list", 0, "", data_list},
     {"info", 1, " SPEC", data_info},
     {"fetch", 1, " NAME", data_fetch},
     {"sample", 1, " SPEC", data_sample},
+    {"import", 1, " FILE", data_import},
 };
 
 static bool data_run(const struct options *o, struct arena *keep, struct err *e)
@@ -320,12 +356,12 @@ static bool data_run(const struct options *o, struct arena *keep, struct err *e)
         }
         return verb->run(o, o->n_args > 0 ? o->args + 1 : NULL, keep, e);
     }
-    err_set(e, ERR_USAGE, "unknown verb \"%.60s\": expected list, info, fetch or sample", word);
+    err_set(e, ERR_USAGE, "unknown verb \"%.60s\": expected list, info, fetch, sample or import", word);
     return err_hint(e, "hdnas data --help shows examples");
 }
 
 static const struct option_spec data_options[] = {
-    {"out", OPTION_TEXT, "DIR", NULL, "fetch, sample: where to write (fetch: ./NAME)", 0, 0},
+    {"out", OPTION_TEXT, "DIR", NULL, "fetch, sample, import: where to write (fetch: ./NAME)", 0, 0},
     {"url", OPTION_TEXT, "BASE", NULL, "fetch: another address that holds the same files", 0, 0},
     {"timeout", OPTION_INT, "S", "60", "fetch: give up after so many seconds without a byte", 1,
      86400},
@@ -339,20 +375,24 @@ static const struct option_spec data_options[] = {
 
 const struct cmd cmd_data = {
     .name = "data",
-    .summary = "list, look at, fetch and sample data sets",
-    .usage = "hdnas data list | info SPEC | fetch NAME | sample SPEC --out DIR",
+    .summary = "list, look at, fetch and sample data sets; import benchmark tables",
+    .usage = "hdnas data list | info SPEC | fetch NAME | sample SPEC --out DIR | "
+             "import FILE --out DIR",
     .about = "list shows the formats that --data understands. info reads a set whole, checks it, "
              "and prints counts, "
              "mean and deviation of each channel, images of each class, and a checksum. fetch "
              "downloads a public set "
              "from its official address and verifies it; a broken download goes on where it "
              "stopped. sample writes a "
-             "small, balanced part of a set as gzipped IDX files, which mnist:DIR reads.",
+             "small, balanced part of a set as gzipped IDX files, which mnist:DIR reads. import turns "
+             "HW-NAS-Bench's pickle into CSV tables, a folder for each data set, for --tables; "
+             "nothing in the pickle is executed.",
     .examples = "hdnas data list\n"
                 "hdnas data info builtin\n"
                 "hdnas data info images:photos --resize 64 --json\n"
                 "hdnas data fetch cifar10 --out cifar10\n"
-                "hdnas data sample fashion-mnist --train 1024 --test 512 --out sample",
+                "hdnas data sample fashion-mnist --train 1024 --test 512 --out sample\n"
+                "hdnas data import HW-NAS-Bench-v1_0.pickle --out tables",
     .options = data_options,
     .n_options = (int)N_ELEMS(data_options),
     .run = data_run,

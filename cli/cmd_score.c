@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cli/archlist.h"
+#include "cli/archname.h"
 #include "cli/cmds.h"
 #include "cli/json.h"
 #include "cli/judge.h"
@@ -9,7 +10,6 @@
 #include "core/number.h"
 #include "core/threads.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,12 +105,12 @@ static bool job_work(void *ctx, int i, int worker)
 static void job_done(void *ctx, int i)
 {
     struct job *job = ctx;
-    char text[SPACE_TEXT_LEN], number[32];
+    char text[SPACE_TEXT_LEN], number[32], index_text[24];
     int64_t index = job->space->index(&job->archs[i]);
     job->space->format(&job->archs[i], text);
     if (job->json) {
         json_object(job->json, NULL);
-        json_int(job->json, "index", index);
+        archname_index_json(job->json, index);
         json_text(job->json, "arch", text);
         json_real(job->json, "score", job->scores[i]);
         json_real(job->json, "seconds", job->seconds[i]);
@@ -118,7 +118,8 @@ static void job_done(void *ctx, int i)
     } else {
         number_format(number, job->scores[i]);
         progress_clear(&job->progress);
-        printf("%" PRId64 ",%s,%s,%.3f\n", index, text, number, job->seconds[i]);
+        printf("%s,%s,%s,%.3f\n", archname_index(index_text, index), text, number,
+               job->seconds[i]);
         fflush(stdout);
     }
     progress_show(&job->progress, i + 1, NULL);
