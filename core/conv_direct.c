@@ -29,6 +29,15 @@ enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_FLAT_FLOATS = 4096 };
  */
 enum { DIRECT_MIN_BAND = 4 };
 
+/* Destination columns first, first + step ... that see the same kernel columns: all of them
+ * forward, one of `stride` phases backward. Their kernel columns are neighbours in the source and,
+ * as laid out by direct_transpose_tap, in the weights. */
+struct direct_phase {
+    int first, n_pixels;
+    int place, n_places; /* kernel columns, by their place in a row of the weights */
+    int col;             /* source column that the first place brings to the first pixel, halo in */
+};
+
 /* One direction, seen as a map from source rows to destination rows. */
 struct direct_job {
     const struct conv_job *j;
@@ -36,16 +45,19 @@ struct direct_job {
     const float *src; /* [n, src_h, src_w, src_c] */
     int src_h, src_w, src_c;
     int dst_h, dst_w, dst_c;
-    bool back;               /* backward data */
-    bool flat;               /* 1x1: pixels in place */
-    bool depthwise;          /* every channel by itself, by depthwise_row_f32 */
-    bool in_place;           /* rows are read where they are */
-    int left, right;         /* halo columns of a copied row */
-    int n_slots;             /* rows in the ring */
-    size_t row_floats;       /* one copied row */
-    int n_bands, band;       /* bands an image, rows a band */
+    bool back;          /* backward data */
+    bool flat;          /* 1x1: pixels in place */
+    bool depthwise;     /* every channel by itself, by depthwise_row_f32 */
+    bool in_place;      /* rows are read where they are */
+    int left, right;    /* halo columns of a copied row */
+    int n_slots;        /* rows in the ring */
+    size_t row_floats;  /* one copied row */
+    int n_bands, band;  /* bands an image, rows a band */
+    int step, n_phases; /* of destination columns */
+    struct direct_phase *phases;
     float *rings;            /* [n_threads][n_slots * row_floats] */
     struct kernel_tap *taps; /* [n_threads][kh * kw] */
+    ptrdiff_t *rows;         /* [n_threads][kh]: where each kernel row's source row is, or -1 */
 };
 
 static int direct_floor_div(int a, int b)
@@ -73,6 +85,7 @@ static struct direct_job direct_plan(const struct machine *mc, const struct conv
         d.right = MAX(0, (s->ow - 1) * s->stride - s->pad + s->kw - s->w);
         d.n_slots = s->kh;
     }
+    d.step = d.n_phases = d.back ? s->stride : 1;
     d.in_place = !relu_in && d.left == 0 && d.right == 0;
     d.row_floats = (size_t)(d.left + d.src_w + d.right) * (size_t)d.src_c;
     d.n_bands = 1;
@@ -96,15 +109,44 @@ static size_t direct_ring_floats(const struct direct_job *d)
     return arena_round((d->flat ? MAX(flat, ring) : ring) * sizeof(float)) / sizeof(float);
 }
 
-/* Transpose the weights of a tap within each group: [c/g, k] to [k/g, c]. */
+/* Kernel columns of a phase, and the place of the first of them in a row of the weights. */
+static int direct_phase_columns(const struct conv_shape *s, int phase, int *place)
+{
+    *place = 0;
+    for (int f = 0; f < phase; f++) {
+        *place += f < s->kw ? (s->kw - f - 1) / s->stride + 1 : 0;
+    }
+    return phase < s->kw ? (s->kw - phase - 1) / s->stride + 1 : 0;
+}
+
+static struct direct_phase direct_phase(const struct direct_job *d, const struct conv_shape *s,
+                                        int phase)
+{
+    struct direct_phase f = {.n_places = s->kw};
+    if (d->back) {
+        f.first = ((phase - s->pad) % s->stride + s->stride) % s->stride;
+        f.n_places = direct_phase_columns(s, phase, &f.place);
+        int last = phase + s->stride * (f.n_places - 1); /* kernel column of the first place */
+        f.col = direct_floor_div(f.first + s->pad - last, s->stride) + d->left;
+    }
+    f.n_pixels = f.first < d->dst_w ? (d->dst_w - 1 - f.first) / d->step + 1 : 0;
+    return f;
+}
+
+/* Transpose the weights of a tap within each group, [c/g, k] to [k/g, c]. The columns of a kernel
+ * row are laid out phase by phase, the last first: in the order in which they meet source columns.
+ */
 static void direct_transpose_tap(void *ctx, int tap, int i_thread)
 {
     const struct direct_job *d = ctx;
     const struct conv_shape *s = d->j->s;
     (void)i_thread;
-    int cg = s->c / s->groups, kg = s->k / s->groups;
+    int cg = s->c / s->groups, kg = s->k / s->groups, place;
+    int r = tap / s->kw, q = tap % s->kw;
+    int n_places = direct_phase_columns(s, q % s->stride, &place);
+    place += r * s->kw + n_places - 1 - q / s->stride;
     const float *w = d->j->w + (size_t)tap * (size_t)cg * (size_t)s->k;
-    float *t = (float *)d->w + (size_t)tap * (size_t)kg * (size_t)s->c;
+    float *t = (float *)d->w + (size_t)place * (size_t)kg * (size_t)s->c;
     for (int g = 0; g < s->groups; g++) {
         for (int k = 0; k < kg; k++) {
             for (int c = 0; c < cg; c++) {
@@ -214,47 +256,40 @@ static int direct_source_row(const struct direct_job *d, int y, int r)
     return at >= 0 && at < d->src_h ? at : -1;
 }
 
-/* Taps of kernel row r at source row offset `row` (in floats) for one phase; returns how many. */
-static int direct_row_taps(const struct direct_job *d, struct kernel_tap *taps, int r,
-                           ptrdiff_t row, int phase, int first)
+/* The taps of one phase, from the source rows of this destination row; returns how many. */
+static int direct_taps(const struct direct_job *d, struct kernel_tap *taps, const ptrdiff_t *rows,
+                       const struct direct_phase *f)
 {
     const struct conv_shape *s = d->j->s;
     int sg = d->src_c / s->groups, n = 0;
     ptrdiff_t weights = (ptrdiff_t)sg * d->dst_c;
-    if (!d->back && s->groups == 1 && !d->depthwise) {
-        /* Neighbours in x and in w: the whole kernel row is one run. */
-        taps[0] =
-            (struct kernel_tap){.x = row, .w = (ptrdiff_t)r * s->kw * weights, .n = s->kw * sg};
-        return 1;
-    }
-    for (int q = d->back ? phase : 0; q < s->kw; q += d->back ? s->stride : 1) {
-        int col = d->back ? direct_floor_div(first + s->pad - q, s->stride) + d->left : q;
-        taps[n++] = (struct kernel_tap){
-            .x = row + (ptrdiff_t)col * d->src_c, .w = (r * s->kw + q) * weights, .n = sg};
+    bool one_run = s->groups == 1 && !d->depthwise;
+    for (int r = 0; r < s->kh; r++) {
+        if (rows[r] < 0) {
+            continue;
+        }
+        struct kernel_tap t = {.x = rows[r] + (ptrdiff_t)f->col * d->src_c,
+                               .w = (ptrdiff_t)(r * s->kw + f->place) * weights,
+                               .n = one_run ? f->n_places * sg : sg};
+        for (int q = 0; q < (one_run ? MIN(1, f->n_places) : f->n_places); q++) {
+            taps[n++] = t;
+            t.x += d->src_c;
+            t.w += weights;
+        }
     }
     return n;
 }
 
 /* One phase of destination row y of image i. */
-static void direct_row_phase(const struct direct_job *d, const float *x, int i, int y, int phase,
-                             struct kernel_tap *taps)
+static void direct_row_phase(const struct direct_job *d, const float *x, int i, int y,
+                             const struct direct_phase *f, struct kernel_tap *taps,
+                             const ptrdiff_t *rows)
 {
     const struct conv_shape *s = d->j->s;
     int groups = s->groups, sg = d->src_c / groups, dg = d->dst_c / groups;
-    int step = d->back ? s->stride : 1;
-    int first = d->back ? ((phase - s->pad) % step + step) % step : 0;
-    if (first >= d->dst_w) {
-        return;
-    }
-    int n_taps = 0; /* 0 where nothing reaches these pixels: they are zeros, or stay as they are */
-    for (int r = 0; r < s->kh; r++) {
-        int from = direct_source_row(d, y, r);
-        if (from >= 0) {
-            size_t row = (d->in_place ? (size_t)from : (size_t)(from % d->n_slots)) * d->row_floats;
-            n_taps += direct_row_taps(d, taps + n_taps, r, (ptrdiff_t)row, phase, first);
-        }
-    }
-    size_t pixel = ((size_t)i * (size_t)d->dst_h + (size_t)y) * (size_t)d->dst_w + (size_t)first;
+    /* No taps where nothing reaches these pixels: they are zeros, or stay as they are. */
+    int n_taps = direct_taps(d, taps, rows, f);
+    size_t pixel = ((size_t)i * (size_t)d->dst_h + (size_t)y) * (size_t)d->dst_w + (size_t)f->first;
     struct kernel_post post;
     if (d->depthwise) {
         size_t at = pixel * (size_t)d->dst_c;
@@ -264,8 +299,8 @@ static void direct_row_phase(const struct direct_job *d, const float *x, int i, 
                                  .taps = taps,
                                  .n_taps = n_taps,
                                  .x_pixel = (ptrdiff_t)d->src_c * (d->back ? 1 : s->stride),
-                                 .y_pixel = (ptrdiff_t)d->dst_c * step,
-                                 .n_pixels = (size_t)((d->dst_w - 1 - first) / step + 1),
+                                 .y_pixel = (ptrdiff_t)d->dst_c * d->step,
+                                 .n_pixels = (size_t)f->n_pixels,
                                  .c = d->dst_c};
         g.post = direct_post(d, &post, at, 0) ? &post : NULL;
         d->j->mc->k->depthwise_row_f32(&g);
@@ -281,11 +316,37 @@ static void direct_row_phase(const struct direct_job *d, const float *x, int i, 
                                 .x_row = (ptrdiff_t)d->src_c * (d->back ? 1 : s->stride),
                                 .x_inner = 1,
                                 .w_inner = d->dst_c,
-                                .y_row = (ptrdiff_t)d->dst_c * step,
-                                .n_rows = (size_t)((d->dst_w - 1 - first) / step + 1),
+                                .y_row = (ptrdiff_t)d->dst_c * d->step,
+                                .n_rows = (size_t)f->n_pixels,
                                 .n_cols = dg};
         direct_gemm_post(d, &g, &post, at, k * dg);
         d->j->mc->k->gemm_taps_f32(&g);
+    }
+}
+
+/* Where the source rows of destination row y are; copies those that are not in the ring yet and
+ * asks for the ones after them. copied: the last source row in the ring. */
+static void direct_rows(const struct direct_job *d, ptrdiff_t *rows, float *ring,
+                        const float *image, int y, int *copied)
+{
+    const struct conv_shape *s = d->j->s;
+    size_t image_row = (size_t)d->src_w * (size_t)d->src_c;
+    int before = *copied;
+    for (int i = 0; i < s->kh; i++) {
+        /* Kernel rows meet source rows upwards in forward, downwards in backward. */
+        int r = d->back ? s->kh - 1 - i : i, from = direct_source_row(d, y, r);
+        rows[r] = -1;
+        if (from >= 0) {
+            int slot = d->in_place ? from : from % d->n_slots;
+            rows[r] = (ptrdiff_t)slot * (ptrdiff_t)d->row_floats;
+        }
+        if (!d->in_place && from > *copied) {
+            direct_copy_row(d, ring, image, from);
+            *copied = from;
+        }
+    }
+    for (int i = 1; i <= *copied - before && *copied + i < d->src_h; i++) {
+        conv_room_prefetch(image + (size_t)(*copied + i) * image_row, 1, image_row, 0, false);
     }
 }
 
@@ -298,21 +359,17 @@ static void direct_band_item(void *ctx, int item, int i_thread)
         d->src + (size_t)i * (size_t)d->src_h * (size_t)d->src_w * (size_t)d->src_c;
     float *ring = d->rings + (size_t)i_thread * direct_ring_floats(d);
     struct kernel_tap *taps = d->taps + (size_t)i_thread * (size_t)(s->kh * s->kw);
+    ptrdiff_t *rows = d->rows + (size_t)i_thread * (size_t)s->kh;
     if (!d->in_place) {
         memset(ring, 0, (size_t)d->n_slots * d->row_floats * sizeof *ring);
     }
-    int copied = -1; /* last source row in the ring */
+    int copied = -1;
     for (int y = y0; y < MIN(y0 + d->band, d->dst_h); y++) {
-        for (int r = 0; r < s->kh && !d->in_place; r++) {
-            /* Kernel rows meet source rows upwards in forward, downwards in backward. */
-            int from = direct_source_row(d, y, d->back ? s->kh - 1 - r : r);
-            if (from > copied) {
-                direct_copy_row(d, ring, image, from);
-                copied = from;
+        direct_rows(d, rows, ring, image, y, &copied);
+        for (int p = 0; p < d->n_phases; p++) {
+            if (d->phases[p].n_pixels > 0) {
+                direct_row_phase(d, d->in_place ? image : ring, i, y, &d->phases[p], taps, rows);
             }
-        }
-        for (int phase = 0; phase < (d->back ? s->stride : 1); phase++) {
-            direct_row_phase(d, d->in_place ? image : ring, i, y, phase, taps);
         }
     }
 }
@@ -334,6 +391,8 @@ static size_t direct_scratch_bytes(const struct machine *mc, const struct conv_s
     struct direct_job d = direct_plan(mc, s, dir, true);
     size_t bytes = arena_round((size_t)mc->n_threads * direct_ring_floats(&d) * sizeof(float));
     bytes += arena_round((size_t)mc->n_threads * (size_t)(s->kh * s->kw) * sizeof *d.taps);
+    bytes += arena_round((size_t)mc->n_threads * (size_t)s->kh * sizeof *d.rows);
+    bytes += arena_round((size_t)d.n_phases * sizeof *d.phases);
     return bytes + (d.back ? arena_round(direct_weights(s) * sizeof(float)) : 0);
 }
 
@@ -350,6 +409,11 @@ static void direct_run_rows(const struct conv_job *j, bool depthwise)
     d.w = j->w;
     d.rings = arena_push(&tmp, n_threads * direct_ring_floats(&d), sizeof(float));
     d.taps = arena_push(&tmp, n_threads * (size_t)(s->kh * s->kw), sizeof *d.taps);
+    d.rows = arena_push(&tmp, n_threads * (size_t)s->kh, sizeof *d.rows);
+    d.phases = arena_push(&tmp, (size_t)d.n_phases, sizeof *d.phases);
+    for (int p = 0; p < d.n_phases; p++) {
+        d.phases[p] = direct_phase(&d, s, p);
+    }
     if (d.back) {
         d.w = arena_push(&tmp, direct_weights(s), sizeof(float));
         threads_for(j->mc, s->kh * s->kw, direct_transpose_tap, &d);

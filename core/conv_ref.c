@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-float conv_finish(const struct conv_post *post, float v, size_t at, int k)
+float conv_ref_finish(const struct conv_post *post, float v, size_t at, int k)
 {
     v = post->scale ? v * post->scale[k] : v;
     v = post->shift ? v + post->shift[k] : v;
@@ -81,7 +81,7 @@ static void conv_ref_forward_image(void *ctx, int i, int i_thread)
             conv_ref_pixel(j, j->out + at, x, oy, ox);
             for (int k = 0; j->post && k < s->k; k++) {
                 j->out[at + (size_t)k] =
-                    conv_finish(j->post, j->out[at + (size_t)k], at + (size_t)k, k);
+                    conv_ref_finish(j->post, j->out[at + (size_t)k], at + (size_t)k, k);
             }
         }
     }

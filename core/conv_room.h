@@ -66,6 +66,6 @@ static inline void conv_room_prefetch(const float *p, int n_rows, size_t row_flo
 enum { CONV_MAX_PARTS = 16 };
 
 /* The post of one output element, plain C: the definition. at: index into y; k: output channel. */
-float conv_finish(const struct conv_post *post, float v, size_t at, int k);
+float conv_ref_finish(const struct conv_post *post, float v, size_t at, int k);
 
 #endif

@@ -12,7 +12,8 @@
 
 /* Sixteen registers: 12 accumulators, the weights of a column each, one broadcast. */
 enum { VL = 8, SIMD_ROWS_1 = 12, SIMD_ROWS_2 = 6, SIMD_ROWS_3 = 4, SIMD_ROWS_4 = 3, SIMD_COLS = 3 };
-#define SIMD_TILES(T) SIMD_12(T, 1) SIMD_6(T, 2) SIMD_4(T, 3)
+#define SIMD_TILES_1(T) SIMD_12(T, 1)
+#define SIMD_TILES(T)   SIMD_TILES_1(T) SIMD_6(T, 2) SIMD_4(T, 3)
 
 /* Dot products done together: their sums, the b of a column each, one a. */
 enum { SIMD_DOTS_A = 3, SIMD_DOTS_B = 4 };

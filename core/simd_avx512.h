@@ -18,7 +18,8 @@
 enum { VL = 16, SIMD_ROWS_1 = 28, SIMD_ROWS_2 = 14, SIMD_ROWS_3 = 9, SIMD_ROWS_4 = 6, SIMD_COLS = 4 };
 
 /* T(rows, columns) for every tile there is. */
-#define SIMD_TILES(T) SIMD_28(T, 1) SIMD_14(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
+#define SIMD_TILES_1(T) SIMD_28(T, 1)
+#define SIMD_TILES(T)   SIMD_TILES_1(T) SIMD_14(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
 
 /* Dot products done together: their sums, the b of a column each, one a. */
 enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };

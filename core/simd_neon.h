@@ -12,7 +12,8 @@
 
 /* Thirty-two registers, as with AVX-512. */
 enum { VL = 4, SIMD_ROWS_1 = 24, SIMD_ROWS_2 = 12, SIMD_ROWS_3 = 9, SIMD_ROWS_4 = 6, SIMD_COLS = 4 };
-#define SIMD_TILES(T) SIMD_24(T, 1) SIMD_12(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
+#define SIMD_TILES_1(T) SIMD_24(T, 1)
+#define SIMD_TILES(T)   SIMD_TILES_1(T) SIMD_12(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
 
 /* Dot products done together: their sums, the b of a column each, one a. */
 enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };
