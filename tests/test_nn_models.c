@@ -24,7 +24,7 @@ static int setup(void **state)
 {
     static struct state s;
     struct err e;
-    if (!machine_init(&s.mc, "auto", 2, &e) || !arena_init(&s.arena, (size_t)1 << 30, &e)) {
+    if (!machine_init(&s.mc, "auto", 1, &e) || !arena_init(&s.arena, (size_t)1 << 30, &e)) {
         return 1;
     }
     *state = &s;

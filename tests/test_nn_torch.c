@@ -227,7 +227,7 @@ static void open_case(struct run *r, const char *path)
     struct model_spec spec = {0};
     struct graph *g;
     bool ok =
-        machine_init(&r->mc, getenv("HDNAS_TEST_CPU") ? getenv("HDNAS_TEST_CPU") : "auto", 2, &e) &&
+        machine_init(&r->mc, getenv("HDNAS_TEST_CPU") ? getenv("HDNAS_TEST_CPU") : "auto", 1, &e) &&
         arena_init(&r->arena, (size_t)1 << 30, &e) && safetensors_read(&r->st, &r->arena, path, &e);
     if (!ok) {
         fail_msg("%s", e.text);
