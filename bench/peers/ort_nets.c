@@ -5,7 +5,7 @@
  *   ort_nets LIBONNXRUNTIME.SO THREADS
  *
  * A line `FILE.onnx N SECONDS` on standard input is answered by milliseconds of one run at batch N
- * (the median over about SECONDS of runs, at least three), or `skip WHY`. The input and output
+ * (the median over about SECONDS of runs, at least one), or `skip WHY`. The input and output
  * tensors are made beforehand. One thread is timed by the processor time of the process, more by
  * the clock.
  *
@@ -104,7 +104,7 @@ static void ort_measure(const struct ort *o, void *session, int n, double second
         return;
     }
     for (double end = ort_wall() + seconds;
-         n_runs < 3 || (ort_wall() < end && n_runs < NET_MAX_RUNS);) {
+         n_runs < 1 || (ort_wall() < end && n_runs < NET_MAX_RUNS);) {
         double start = ort_now(o);
         if (!ort_ok(o, o->api->run(session, NULL, &in, &x, 1, &out, 1, &y))) {
             return;

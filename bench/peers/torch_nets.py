@@ -3,7 +3,7 @@
 
 A line `PROBLEM VARIANT SECONDS` on standard input (net:nb201:333333:n32:train channels_last 0.3) is
 answered by one line: milliseconds of one run (the median over about SECONDS of runs, at least
-three; 0: a single run), or `skip WHY`. What was prepared for a problem is kept for the next time it is asked for.
+one), or `skip WHY`. What was prepared for a problem is kept for the next time it is asked for.
 `onnx PROBLEM FILE` writes the network of an infer problem for ONNX Runtime and answers `ok`.
 One thread is timed by the processor time of the process, more by the clock.
 
@@ -168,7 +168,7 @@ def export(problem, path):
 
 def measure(run, seconds, now):
     times, end = [], time.perf_counter() + seconds
-    while len(times) < (3 if seconds > 0 else 1) or (time.perf_counter() < end and len(times) < 1000):
+    while not times or (time.perf_counter() < end and len(times) < 1000):
         start = now()
         run()
         times.append(now() - start)
