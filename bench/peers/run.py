@@ -75,7 +75,8 @@ def groups():
     s3 = [(32, 16), (16, 32), (8, 64)]
     three = [conv(n, h, c, c, 3) for n in (1, 32, 128) for h, c in s3]
     out = [
-        Group("conv3x3-16", "3x3 s1 forward, 16 channels", 1.6, None, [p for p in three if "c16k" in p], ["fwd"], "^onednn"),
+        Group("conv3x3-16", "3x3 s1 forward, 16 channels", 1.6, None, [p for p in three if "c16k" in p],
+              ["fwd"], "^onednn"),
         Group("conv3x3-16d", "3x3 s1 backward data, 16 channels", 1.6, None, [p for p in three if "c16k" in p],
               ["bwd_data"], "^onednn"),
         Group("conv3x3-32", "3x3 s1 forward, 32 and 64 channels", 1.3, None, [p for p in three if "c16k" not in p],
@@ -88,14 +89,15 @@ def groups():
         Group("1x1", "1x1", 1.0, .9, [conv(n, h, c, c, 1) for n in (1, 32, 128) for h, c in s3]),
         Group("stem", "stem 3 -> 16", 1.0, .9, [conv(n, 32, 3, 16, 3) for n in (1, 32, 128)], ["fwd", "bwd_weights"]),
         Group("depthwise", "depthwise, FBNet", 1.0, .9,
-              [p for f in ("fbnet224.txt", "fbnet.txt") for p in shapes(f) if re.search(r"r[35]s.*g([3-9]\d|\d{3})", p)]),
+              [p for f in ("fbnet224.txt", "fbnet.txt") for p in shapes(f)
+               if re.search(r"r[35]s.*g([3-9]\d|\d{3})", p)]),
         Group("pointwise", "pointwise, FBNet", 1.0, .9,
               [p for f in ("fbnet224.txt", "fbnet.txt") for p in shapes(f) if re.search(r"r1s1p0g1$", p)]),
     ]
     fast, small = [a for a in NAMED if a != "nb201:421211"], ["nb201:421211"]
     for n in (32, 128):
-        out += [Group("train%d" % n, "training step, batch %d" % n, 1.8, None, ["net:%s:n%d:train" % (a, n) for a in fast],
-                      against=fp32),
+        out += [Group("train%d" % n, "training step, batch %d" % n, 1.8, None,
+                      ["net:%s:n%d:train" % (a, n) for a in fast], against=fp32),
                 Group("train%d-small" % n, "training step of index 0, batch %d" % n, 2.5, None,
                       ["net:%s:n%d:train" % (a, n) for a in small], against=fp32),
                 Group("train%d-resnet" % n, "training step of ResNet-20, batch %d" % n, None, None,
@@ -189,8 +191,9 @@ class Run:
             if self.o.peers and name not in self.o.peers:
                 continue
             program = "%s/bench/peers/conv_%s" % (self.build, name)
-            there = subprocess.run([os.environ.get("CC", "gcc"), "-fsyntax-only", "-xc", "-"], stderr=subprocess.DEVNULL,
-                                   input="#include <%s>\n" % header, text=True).returncode == 0
+            there = subprocess.run([os.environ.get("CC", "gcc"), "-fsyntax-only", "-xc", "-"],
+                                   stderr=subprocess.DEVNULL, input="#include <%s>\n" % header,
+                                   text=True).returncode == 0
             if not there:
                 say("%s skipped: %s is not installed (apt-get install %s)" % (name, header, package))
             elif self.make(program):
@@ -238,7 +241,8 @@ class Run:
         return server
 
     def open_ort(self, threads):
-        found = glob.glob(os.path.join(ROOT, self.build, "peers/node_modules/onnxruntime-node/bin/*/linux/x64/libonnx*"))
+        found = glob.glob(os.path.join(ROOT, self.build, "peers/node_modules/onnxruntime-node/bin/*/linux/x64",
+                                       "libonnxruntime.so*"))
         program = "%s/bench/peers/ort_nets" % self.build
         if not found:
             say("ONNX Runtime skipped: npm install --ignore-scripts --prefix %s/peers onnxruntime-node" % self.build)
@@ -271,8 +275,9 @@ class Run:
         """(name, function that measures) of everything that is to be compared with."""
         kind = problem.split(":")[0]
         mode = problem.rsplit(":", 1)[1] if kind == "net" else kind
-        names = {"infer": ["torch-default", "torch-channels_last", "torch-jit", "torch-jit_channels_last", "torch-bf16"],
-                 "gram": ["numpy", "torch-default"]}.get(mode, ["torch-default", "torch-channels_last", "torch-bf16"])
+        eager = ["torch-default", "torch-channels_last", "torch-bf16"]
+        names = {"infer": eager + ["torch-jit", "torch-jit_channels_last"],
+                 "gram": ["numpy", "torch-default"]}.get(mode, eager)
         out = []
         seconds = 0 if kind == "score" else self.o.seconds
         for name in names:

@@ -19,17 +19,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "torch"))
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "torch"))
 import rmi  # noqa: E402  the networks, as the tests of the engine hold them to be the same
 
-# PyTorch's own ways of being fast, each tried: the best counts.
-VARIANTS = {
-    "infer": ["default", "channels_last", "jit", "jit_channels_last", "bf16"],
-    "grad": ["default", "channels_last", "bf16"],
-    "train": ["default", "channels_last", "bf16"],
-    "score": ["default", "channels_last", "bf16"],
-    "gram": ["numpy", "torch"],
-}
+# Variants: default, channels_last, bf16 (autocast and channels_last); jit and jit_channels_last for infer; numpy and
+# torch for gram.
 
 
 def network(arch):
@@ -115,7 +111,8 @@ def score(arch, n, steps, variant):
         for step in range(steps + 1):
             with autocast(variant), torch.set_grad_enabled(step < steps):
                 logits, taps = net(x)
-            cka = [(k * t).sum() / (k.norm() * t.norm()) for k, t in zip([rmi.gram(t.float()) for t in taps], targets)]
+            grams = [rmi.gram(t.float()) for t in taps]
+            cka = [(k * t).sum() / (k.norm() * t.norm()) for k, t in zip(grams, targets)]
             loss = 0.8 * (3 - sum(cka)) + 0.2 * F.cross_entropy(logits.float(), labels)
             if step < steps:
                 sgd.zero_grad(set_to_none=True)
