@@ -5,6 +5,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
+# Idle threads sleep: spinning ones starve each other where processors are shared.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 logs=$build/test-logs
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
