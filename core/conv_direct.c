@@ -216,7 +216,7 @@ static void direct_flat_item(void *ctx, int item, int i_thread)
     size_t c = (size_t)d->src_c;
     size_t n = (size_t)d->j->s->n * (size_t)d->src_h * (size_t)d->src_w;
     size_t p = (size_t)item * DIRECT_FLAT_PIXELS, end = MIN(n, p + DIRECT_FLAT_PIXELS);
-    size_t step = d->in_place ? DIRECT_FLAT_PIXELS : MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
+    size_t step = MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
     float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
     for (; p < end; p += step) {
         size_t rows = MIN(step, end - p);

@@ -1,12 +1,14 @@
 /*
- * conv_wgrad.c: backward weights by the product over taps. For each kernel place, rows of the
- * product are input channels, columns output channels, and the inner dimension runs over the pixels
- * of a few image rows, short enough for x and dy to stay in L1 while all kernel places pass over
- * them. No halo: each place sees just the pixels whose input lies inside the image.
+ * conv_wgrad.c: backward weights by the product over taps. For each row of the kernel, rows of the
+ * product are the input channels of all its columns, columns are output channels, and the inner
+ * dimension runs over the pixels of a few image rows, short enough for x and dy to stay near while
+ * all kernel rows pass over them. The input rows are copied (through ReLU if asked) with a halo of
+ * zeros, so that all columns of the kernel see the same pixels: a pixel and its neighbours are one
+ * run of memory, x_inner apart from the next.
  *
- * Images are cut into at most CONV_WGRAD_PARTS parts, by their number alone; each part sums in
- * index order into its own dw, the parts are added in index order. n terms of a sum: pixels of a
- * batch, |error| <= n u sum |a||b| (in practice far less: the chains are as short as the parts).
+ * Images are cut into at most WGRAD_PARTS parts, by their number alone; each part sums in index
+ * order into its own dw, the parts are added in index order. n terms of a sum: pixels of a batch,
+ * |error| <= n u sum|a||b| (in practice far less: the chains are as short as the parts).
  */
 #include "core/conv_room.h"
 #include "core/kernel.h"
@@ -14,55 +16,62 @@
 
 #include <string.h>
 
-/* Floats of x and dy worked on at once (24 KiB), and rows of pixels in one call. */
-enum { WGRAD_BLOCK_FLOATS = 6144, WGRAD_MAX_ROWS = 64, WGRAD_PARTS = 8 };
+/* Floats of x and dy worked on at once (48 KiB; from 24 to 128 KiB makes no difference beyond 5 %),
+ * and rows of pixels in one call. */
+enum { WGRAD_BLOCK_FLOATS = 12288, WGRAD_MAX_ROWS = 64, WGRAD_PARTS = 8 };
 
 struct wgrad_job {
     const struct conv_job *j;
     float *parts;  /* [n_parts, weights] */
-    float *copies; /* [n_threads, copy_floats]: rows of x through ReLU */
-    size_t n_weights, copy_floats;
+    float *copies; /* [n_threads, copy_floats]: rows of x with halo */
+    size_t n_weights, copy_floats, row_floats;
     int n_parts, rows; /* rows: output rows in a block */
+    int right;         /* halo columns after a row; before it: pad */
+    bool in_place;     /* rows of x are read where they are */
+    bool split;        /* an item is one kernel row of a part, not all of them */
 };
 
-static struct wgrad_job wgrad_plan(const struct conv_shape *s)
+static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_shape *s,
+                                   bool relu_in)
 {
     struct wgrad_job g = {.n_parts = MIN(s->n, (int)WGRAD_PARTS)};
     g.n_weights = (size_t)s->kh * (size_t)s->kw * (size_t)(s->c / s->groups) * (size_t)s->k;
+    g.right = MAX(0, (s->ow - 1) * s->stride - s->pad + s->kw - s->w);
+    g.in_place = !relu_in && s->pad == 0 && g.right == 0;
+    g.row_floats = (size_t)(s->pad + s->w + g.right) * (size_t)s->c;
     size_t row = (size_t)s->ow * (size_t)s->k + (size_t)s->stride * (size_t)s->w * (size_t)s->c;
     g.rows = (int)MAX((size_t)1, MIN((size_t)WGRAD_MAX_ROWS, WGRAD_BLOCK_FLOATS / row));
     g.rows = MIN(g.rows, s->oh);
     int in_rows = MIN(s->h, (g.rows - 1) * s->stride + s->kh);
-    g.copy_floats =
-        arena_round((size_t)in_rows * (size_t)s->w * (size_t)s->c * sizeof(float)) / sizeof(float);
+    g.copy_floats = arena_round((size_t)in_rows * g.row_floats * sizeof(float)) / sizeof(float);
+    g.split = mc->n_threads > 1 && g.n_parts < 2 * mc->n_threads;
     return g;
 }
 
-/* Smallest and largest + 1 output position whose input o * stride + off lies in 0 .. n_in - 1. */
-static void wgrad_range(int off, int stride, int n_in, int n_out, int *lo, int *hi)
-{
-    *lo = off >= 0 ? 0 : DIV_UP(-off, stride);
-    *hi = n_in - 1 - off < 0 ? 0 : MIN(n_out, (n_in - 1 - off) / stride + 1);
-    *hi = MAX(*hi, *lo);
-}
-
-/* dw of kernel place (r, q) += output rows y0 .. y1 of one image. x holds input rows from x_first.
- */
-static void wgrad_place(const struct wgrad_job *w, float *dw, const float *x, int x_first,
-                        const float *dy, int r, int q, int y0, int y1)
+/* dw of kernel row r += output rows y0 .. y1 of one image. x holds input rows from x_first. */
+static void wgrad_kernel_row(const struct wgrad_job *w, float *dw, const float *x, int x_first,
+                             const float *dy, int r, int y0, int y1)
 {
     const struct conv_shape *s = w->j->s;
-    int cg = s->c / s->groups, kg = s->k / s->groups, n_taps = 0, ox0, ox1, oy0, oy1;
+    int cg = s->c / s->groups, kg = s->k / s->groups, n_taps = 0;
     struct kernel_tap taps[WGRAD_MAX_ROWS];
-    wgrad_range(q - s->pad, s->stride, s->w, s->ow, &ox0, &ox1);
-    wgrad_range(r - s->pad, s->stride, s->h, s->oh, &oy0, &oy1);
-    for (int y = MAX(y0, oy0); y < MIN(y1, oy1) && ox1 > ox0; y++) {
-        ptrdiff_t iy = y * s->stride - s->pad + r - x_first, ix = ox0 * s->stride - s->pad + q;
-        taps[n_taps++] = (struct kernel_tap){
-            .x = (iy * s->w + ix) * s->c, .w = ((ptrdiff_t)y * s->ow + ox0) * s->k, .n = ox1 - ox0};
+    for (int y = y0; y < y1; y++) {
+        int iy = y * s->stride - s->pad + r;
+        if (iy >= 0 && iy < s->h) {
+            taps[n_taps++] =
+                (struct kernel_tap){.x = (ptrdiff_t)(iy - x_first) * (ptrdiff_t)w->row_floats,
+                                    .w = (ptrdiff_t)y * s->ow * s->k,
+                                    .n = s->ow};
+        }
     }
-    for (int g = 0; g < s->groups && n_taps > 0; g++) {
-        struct kernel_gemm k = {.x = x + g * cg,
+    if (n_taps > 0 && s->stride == 1 && w->row_floats == (size_t)s->ow * (size_t)s->c) {
+        taps[0].n = n_taps * s->ow; /* 1 x 1: rows follow each other */
+        n_taps = 1;
+    }
+    bool one_run = s->groups == 1;
+    for (int i = 0; i < (one_run ? 1 : s->groups * s->kw) && n_taps > 0; i++) {
+        int g = i / s->kw, q = i % s->kw;
+        struct kernel_gemm k = {.x = x + q * s->c + g * cg,
                                 .w = dy + g * kg,
                                 .y = dw + (size_t)(r * s->kw + q) * (size_t)cg * (size_t)s->k +
                                      (size_t)(g * kg),
@@ -72,51 +81,51 @@ static void wgrad_place(const struct wgrad_job *w, float *dw, const float *x, in
                                 .x_inner = (ptrdiff_t)s->stride * s->c,
                                 .w_inner = s->k,
                                 .y_row = s->k,
-                                .n_rows = (size_t)cg,
+                                .n_rows = (size_t)(one_run ? s->kw * cg : cg),
                                 .n_cols = kg,
                                 .accumulate = true};
         w->j->mc->k->gemm_taps_f32(&k);
     }
 }
 
+/* Kernel rows r0 .. r1 - 1 of one image. */
 static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, const float *dy,
-                        int r, float *copy)
+                        int r0, int r1, float *copy)
 {
     const struct conv_shape *s = w->j->s;
+    size_t image_row = (size_t)s->w * (size_t)s->c;
     for (int y0 = 0; y0 < s->oh; y0 += w->rows) {
         int y1 = MIN(y0 + w->rows, s->oh);
-        int first = MAX(0, y0 * s->stride - s->pad + r);
-        int last = MIN(s->h - 1, (y1 - 1) * s->stride - s->pad + r);
-        const float *from = x;
-        int x_first = 0;
-        if (w->j->relu_in && last >= first) {
-            size_t row = (size_t)s->w * (size_t)s->c;
-            w->j->mc->k->vec_act_f32(copy, x + (size_t)first * row,
-                                     (size_t)(last - first + 1) * row, KERNEL_RELU);
-            from = copy;
-            x_first = first;
+        int first = MAX(0, y0 * s->stride - s->pad + r0);
+        int last = MIN(s->h - 1, (y1 - 1) * s->stride - s->pad + r1 - 1);
+        for (int iy = first; iy <= last && !w->in_place; iy++) {
+            w->j->mc->k->vec_act_f32(
+                copy + (size_t)(iy - first) * w->row_floats + (size_t)(s->pad * s->c),
+                x + (size_t)iy * image_row, image_row, w->j->relu_in ? KERNEL_RELU : KERNEL_NO_ACT);
         }
-        for (int q = 0; q < s->kw; q++) {
-            wgrad_place(w, dw, from, x_first, dy, r, q, y0, y1);
+        for (int r = r0; r < r1; r++) {
+            wgrad_kernel_row(w, dw, w->in_place ? x : copy, w->in_place ? 0 : first, dy, r, y0, y1);
         }
     }
 }
 
-/* An item is one part of the images and one row of the kernel. */
 static void wgrad_item(void *ctx, int item, int i_thread)
 {
     const struct wgrad_job *w = ctx;
     const struct conv_shape *s = w->j->s;
-    int part = item / s->kh, r = item % s->kh;
+    int part = w->split ? item / s->kh : item;
+    int r0 = w->split ? item % s->kh : 0, r1 = w->split ? r0 + 1 : s->kh;
     size_t row_weights = w->n_weights / (size_t)s->kh;
     float *dw = w->parts + (size_t)part * w->n_weights;
-    memset(dw + (size_t)r * row_weights, 0, row_weights * sizeof *dw);
+    float *copy = w->copies + (size_t)i_thread * w->copy_floats;
+    memset(dw + (size_t)r0 * row_weights, 0, (size_t)(r1 - r0) * row_weights * sizeof *dw);
+    memset(copy, 0, w->copy_floats * sizeof *copy);
     int first = (int)((int64_t)s->n * part / w->n_parts);
     int last = (int)((int64_t)s->n * (part + 1) / w->n_parts);
     for (int i = first; i < last; i++) {
         wgrad_image(w, dw, w->j->x + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c,
-                    w->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->k, r,
-                    w->copies + (size_t)i_thread * w->copy_floats);
+                    w->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->k, r0, r1,
+                    copy);
     }
 }
 
@@ -145,7 +154,7 @@ static void wgrad_sum_item(void *ctx, int item, int i_thread)
 
 size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s)
 {
-    struct wgrad_job w = wgrad_plan(s);
+    struct wgrad_job w = wgrad_plan(mc, s, true);
     return arena_round((size_t)w.n_parts * w.n_weights * sizeof(float)) +
            arena_round((size_t)mc->n_threads * w.copy_floats * sizeof(float));
 }
@@ -153,11 +162,11 @@ size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shap
 void conv_wgrad_run(const struct conv_job *j)
 {
     struct arena tmp = j->tmp;
-    struct wgrad_job w = wgrad_plan(j->s);
+    struct wgrad_job w = wgrad_plan(j->mc, j->s, j->relu_in);
     w.j = j;
     w.parts = arena_push(&tmp, (size_t)w.n_parts * w.n_weights, sizeof(float));
     w.copies = arena_push(&tmp, (size_t)j->mc->n_threads * w.copy_floats, sizeof(float));
-    threads_for(j->mc, w.n_parts * j->s->kh, wgrad_item, &w);
+    threads_for(j->mc, w.n_parts * (w.split ? j->s->kh : 1), wgrad_item, &w);
     struct wgrad_sum sum = {.mc = j->mc,
                             .dw = j->out,
                             .parts = w.parts,

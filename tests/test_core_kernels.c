@@ -345,7 +345,7 @@ static void check_gemm_taps_f32(struct kcheck *c)
     int n_taps = (int)rng_below(&c->rng, 4);
     size_t rows = a_size(c, 70), cols = MIN(a_size(c, 150), c->round % 5 ? 150 : 40);
     bool by_columns = flip(c); /* rows of the product are neighbours in x (backward weights) */
-    int x_row = by_columns ? 1 : 1 + (int)rng_below(&c->rng, 40);
+    int x_row = by_columns ? 1 : flip(c) ? 16 : 1 + (int)rng_below(&c->rng, 40);
     int x_inner = by_columns ? (int)rows + (int)rng_below(&c->rng, 3) : 1;
     size_t w_inner = cols + rng_below(&c->rng, 3), y_row = cols + rng_below(&c->rng, 3);
     size_t x_end = 0, w_end = 0; /* one beyond the last element read */
