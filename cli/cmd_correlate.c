@@ -235,6 +235,22 @@ static char *settings(const struct task *t)
     return s;
 }
 
+/* A last line that a crash has cut is taken off, so that the next one begins on its own. */
+static bool mend_log(struct task *t, const char *path, struct err *e)
+{
+    unsigned char *bytes;
+    size_t n;
+    struct arena tmp = *t->keep;
+    if (!file_read(&tmp, path, (size_t)256 << 20, &bytes, &n, e)) {
+        return false;
+    }
+    size_t whole = n;
+    while (whole > 0 && bytes[whole - 1] != '\n') {
+        whole--;
+    }
+    return whole == n || file_write(path, bytes, whole, e);
+}
+
 static bool open_folder(struct task *t, struct err *e)
 {
     const char *dir = options_text(t->o, "out");
@@ -259,7 +275,7 @@ static bool open_folder(struct task *t, struct err *e)
     }
     char *log = arena_printf(t->keep, "%s/values.csv", dir);
     bool fresh = !file_exists(log);
-    return file_log_open(&t->log, log, false, e) &&
+    return (fresh || mend_log(t, log, e)) && file_log_open(&t->log, log, false, e) &&
            (!fresh || file_log_write(&t->log, "score,arch,value,seconds\n", 25, e));
 }
 

@@ -9,9 +9,9 @@
 #include "nas/scores.h"
 #include "nas/trial.h"
 
-/* The step along g as a share of |w|: a hundredth loses nothing to float32's rounding of gradients
- * (1e-6 / 1e-2), and the difference's own error goes with its square. */
-static const double step_share = 1e-2;
+/* The step along g as a share of |w|: between float32's rounding of gradients (1e-6 over
+ * the share) and the difference's own error (its square). */
+static const double step_share = 1e-3;
 
 static size_t score_grasp_plan_bytes(const struct machine *mc, const struct graph *g,
                                      const struct score_batch *b)
@@ -21,6 +21,23 @@ static size_t score_grasp_plan_bytes(const struct machine *mc, const struct grap
         params += arena_round(g->params[i].count * sizeof(float));
     }
     return trial_bytes(mc, g, b->n, 0) + 3 * params;
+}
+
+/* Do only batch norms read the output of parameter i's layer? */
+static bool score_grasp_is_free(const struct graph *g, int i)
+{
+    int node = g->params[i].node, readers = 0;
+    for (int k = node + 1; k < g->n_nodes; k++) {
+        for (int j = 0; j < g->nodes[k].n_in; j++) {
+            if (g->nodes[k].in[j] == node) {
+                readers++;
+                if (strcmp(g->nodes[k].op->name, "bn") != 0) {
+                    return false;
+                }
+            }
+        }
+    }
+    return readers > 0;
 }
 
 /* One copy of all weights or gradients. */
@@ -49,7 +66,7 @@ static double score_grasp_dot(const struct trial *t, float *const *a, float *con
     return sum;
 }
 
-/* w . gradient at w + step g. */
+/* w . gradient at w + step g, over the layers that are not free. */
 static double score_grasp_at(struct trial *t, float *const *w, float *const *g, double step)
 {
     const struct score_batch *b = t->job->batch;
@@ -62,7 +79,8 @@ static double score_grasp_at(struct trial *t, float *const *w, float *const *g, 
     trial_backward(t, b->x, b->labels, b->n);
     double sum = 0;
     for (int i = 0; i < t->graph->n_params; i++) {
-        const float *grad = w[i] ? net_param_grad(t->net, i) : NULL;
+        bool counts = w[i] && !score_grasp_is_free(t->graph, i);
+        const float *grad = counts ? net_param_grad(t->net, i) : NULL;
         for (size_t k = 0; grad && k < t->graph->params[i].count; k++) {
             sum += (double)w[i][k] * (double)grad[k];
         }
@@ -86,6 +104,12 @@ static bool score_grasp_run(const struct score_job *job, double *value, struct e
     double step = step_share * sqrt(score_grasp_dot(&t, w, w)) / length;
     double up = score_grasp_at(&t, w, g, step), down = score_grasp_at(&t, w, g, -step);
     *value = -(up - down) / (2 * step);
+    for (int i = 0; i < t.graph->n_params; i++) {
+        bool counts = w[i] && score_grasp_is_free(t.graph, i);
+        for (size_t k = 0; counts && k < t.graph->params[i].count; k++) {
+            *value += (double)g[i][k] * (double)g[i][k];
+        }
+    }
     return true;
 }
 

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 
+import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -148,6 +149,139 @@ def zico(net, x, y):
     return total
 
 
+class Rng:
+    """core/rng.h: xoshiro256** keyed (seed, purpose, index)."""
+    MASK = (1 << 64) - 1
+
+    def __init__(self, seed, purpose, index):
+        self.state = seed
+        self.state = self.split() ^ purpose
+        self.state = self.split() ^ index
+        self.s = [self.split() for _ in range(4)]
+
+    def split(self):
+        self.state = (self.state + 0x9e3779b97f4a7c15) & self.MASK
+        z = self.state
+        z = ((z ^ z >> 30) * 0xbf58476d1ce4e5b9) & self.MASK
+        z = ((z ^ z >> 27) * 0x94d049bb133111eb) & self.MASK
+        return z ^ z >> 31
+
+    @classmethod
+    def rotl(cls, x, k):
+        return (x << k | x >> 64 - k) & cls.MASK
+
+    def u64(self):
+        s = self.s
+        result = self.rotl(s[1] * 5 & self.MASK, 7) * 9 & self.MASK
+        t = s[1] << 17 & self.MASK
+        s[2] ^= s[0]
+        s[3] ^= s[1]
+        s[1] ^= s[2]
+        s[0] ^= s[3]
+        s[2] ^= t
+        s[3] = self.rotl(s[3], 45)
+        return result
+
+    def normals(self, n):
+        u = torch.tensor([(self.u64() >> 11) * 2.0 ** -53 for _ in range(2 * n)], dtype=torch.float64)
+        return box_muller(u[0::2], u[1::2])
+
+    def signs(self, n):
+        bits = [self.u64() for _ in range((n + 63) // 64)]
+        raw = np.frombuffer(b"".join(b.to_bytes(8, "little") for b in bits), dtype=np.uint8)
+        return torch.from_numpy(np.unpackbits(raw, bitorder="little")[:n].astype(np.float32) * 2 - 1)
+
+
+def box_muller(a, b):
+    return torch.sqrt(-2 * torch.log(1 - a)) * torch.cos(2 * math.pi * b)
+
+
+def noise(n, shape, index):
+    """Images [n, c, h, w] from draws in the order [n, h, w, c]."""
+    c, h, w = shape
+    return Rng(1, 10, index).normals(n * h * w * c).float().view(n, h, w, c).permute(0, 3, 1, 2).contiguous()
+
+
+def cells(net, x):
+    """Features after the stem and after every cell."""
+    features = [net.stem(x)]
+    for cell in net.cells:
+        features.append(cell(features[-1]))
+    return features
+
+
+def entropies(net, shape):
+    result = []
+    with torch.no_grad():
+        for f in cells(net, noise(64, shape, 0)):
+            m = f.permute(0, 2, 3, 1).reshape(-1, f.shape[1]).double()
+            m = m - m.mean(0)
+            p = torch.linalg.eigvalsh(m.t() @ m / m.shape[0])
+            p = (p / p.sum()).clamp(min=0)
+            result.append(-(p * torch.log(p + 1e-8)).sum().item())
+    return result
+
+
+def az_expressivity(net, x, y):
+    return sum(entropies(net, x.shape[1:]))
+
+
+def az_progressivity(net, x, y):
+    e = entropies(net, x.shape[1:])
+    return min(b - a for a, b in zip(e, e[1:]))
+
+
+def az_trainability(net, x, y):
+    features = cells(net, noise(64, x.shape[1:], 0))
+    total = 0
+    for i in range(1, len(features)):
+        out, before = features[i], features[i - 1]
+        n, c, h, w = out.shape
+        seed = Rng(1, 10, i).signs(out.numel()).view(n, h, w, c).permute(0, 3, 1, 2)
+        back = torch.autograd.grad(out, before, seed, retain_graph=True)[0]
+        if back.shape[2] != h:
+            back = F.pixel_unshuffle(back, back.shape[2] // h)
+        a = back.permute(0, 2, 3, 1).reshape(-1, back.shape[1]).double()
+        b = seed.permute(0, 2, 3, 1).reshape(-1, c).double()
+        s = torch.linalg.svdvals(a.t() @ b / a.shape[0]).max().item()
+        total += 2 - s - 1 / (s + 1e-6)
+    return total / (len(features) - 1)
+
+
+def zen(net, x, y):
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    with torch.no_grad():
+        for m in layers(net):
+            m.weight *= math.sqrt(m.weight[0].numel() / 2)
+        for m in norms:
+            m.running_var.zero_()
+        a = noise(16, x.shape[1:], 0)
+        f = net(a)[1][-1].double()
+        scale = sum(math.log(m.running_var.mean().item() / m.momentum) / 2 for m in norms
+                    if m.running_var.mean() > 0)
+        g = net(a + 0.01 * noise(16, x.shape[1:], 1))[1][-1].double()
+    return math.log((f - g).abs().sum(1).mean().item()) + scale
+
+
+def meco(net, x, y):
+    total = []
+
+    def hook(module, inputs, output):
+        f = output[0].flatten(1).double()
+        if f.shape[1] > 1:
+            f = f - f.mean(1, keepdim=True)
+            d = f.norm(dim=1)
+            r = torch.nan_to_num(f @ f.t() / (d[:, None] * d[None]), 0, 0, 0)
+            total.append(torch.linalg.eigvalsh(r)[0].item())
+
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d):
+            m.register_forward_hook(hook)
+    with torch.no_grad():
+        net(noise(8, x.shape[1:], 0))
+    return sum(total)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("code")
@@ -162,7 +296,7 @@ def main():
         net.load_state_dict(init, strict=False)
         net.train()
         kind = torch.float64 if name in ("grasp", "jacob_cov", "fisher", "zico") else torch.float32
-        print(name, "%.9g" % globals()[name](net.to(kind), images.to(kind), labels))
+        print(name, "%.9g" % globals()[name.replace("-", "_")](net.to(kind), images.to(kind), labels))
         sys.stdout.flush()
 
 
