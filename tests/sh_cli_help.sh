@@ -114,15 +114,19 @@ pty() {
         *Usage*) echo plain ;;
     esac
 }
-out=$(pty TERM=xterm NO_COLOR=)
-[ "$out" = colour ]
-result "colour on a terminal" $? "$out"
-out=$(pty TERM=xterm NO_COLOR=1)
-[ "$out" = plain ]
-result "none with NO_COLOR" $? "$out"
-out=$(pty TERM=dumb NO_COLOR=)
-[ "$out" = plain ]
-result "none on a dumb terminal" $? "$out"
+if python3 -c 'import pty; pty.openpty()' 2>/dev/null; then
+    out=$(pty TERM=xterm NO_COLOR=)
+    [ "$out" = colour ]
+    result "colour on a terminal" $? "$out"
+    out=$(pty TERM=xterm NO_COLOR=1)
+    [ "$out" = plain ]
+    result "none with NO_COLOR" $? "$out"
+    out=$(pty TERM=dumb NO_COLOR=)
+    [ "$out" = plain ]
+    result "none on a dumb terminal" $? "$out"
+else
+    n=$((n + 1)) && echo "ok $n colour on a terminal # SKIP this machine gives out no pseudo terminals"
+fi
 ! grep -q "$(printf '\033')" "$tmp/help"
 result "none in a pipe" $?
 

@@ -6,6 +6,10 @@ cd "$(dirname "$0")/.." || exit 1
 hdnas=${HDNAS:-./hdnas}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/hdnas-progress-XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT
+if ! python3 -c 'import pty; pty.openpty()' 2>/dev/null; then
+    echo "ok 1 progress on a terminal # SKIP this machine gives out no pseudo terminals"
+    exit 0
+fi
 n=0
 result() { # result NAME STATUS [WHY]
     n=$((n + 1))
