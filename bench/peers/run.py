@@ -7,7 +7,7 @@
 Prints rows problem,direction,peer,threads,ms_ours,ms_peer,ratio,ratio_low,ratio_high (ratio = peer /
 ours, above 1 hdnas is faster; low and high are quartiles over rounds), and at the end a table: for
 each group the geometric mean and the least of the ratios to the fastest peer of each problem, beside
-the bar the project has set itself. `make peers` runs it; what a peer needs and lacks is said in one
+the bar the project has set itself (met: by each problem, or by the mean only, as the table says). `make peers` runs it; what a peer needs and lacks is said in one
 line, and the peer is skipped. Needs Python's standard library only. Environment: BUILD (folder of
 programs, default build), HDNAS (default ./hdnas).
 """
@@ -104,11 +104,12 @@ def groups():
                       ["net:resnet20:n%d:train" % n], against=fp32)]
     out += [Group("train-bf16", "training step, batch 128, PyTorch in bf16", 2.0, None,
                   ["net:%s:n128:train" % a for a in NAMED], against="bf16")]
-    infer = ["resnet20"] + NAMED
-    out += [Group("latency", "latency, batch 1", 1.8, None, ["net:%s:n1:infer" % a for a in infer], against="^onnx"),
-            Group("infer128", "inference, batch 128", 2.0, None, ["net:%s:n128:infer" % a for a in infer],
-                  against="^onnx"),
-            Group("cells", "gradients of 40 random cells, batch 64", 3.0, None,
+    infer, more = ["resnet20", NAMED[0], NAMED[3]], NAMED[1:3]
+    for name, what, bar, n in (("latency", "latency, batch 1", 1.8, 1), ("infer128", "inference, batch 128", 2.0, 128)):
+        out += [Group(name, what, bar, None, ["net:%s:n%d:infer" % (a, n) for a in infer], against="^onnx"),
+                Group(name + "-more", what + ", 3558 and 0", None, None, ["net:%s:n%d:infer" % (a, n) for a in more],
+                      against="^onnx")]
+    out += [Group("cells", "gradients of 40 random cells, batch 64", 3.0, None,
                   ["net:%s:n64:grad" % a for a in cells(40)], against=fp32, sums=True),
             Group("gram", "Gram matrix 256 x 16384", 1.0, None, ["gram:n256d16384"], against="^numpy"),
             Group("rmi", "RMI, paper's protocol, 20 random cells, 10 updates", 4.0, None,
@@ -347,10 +348,15 @@ class Run:
             if g.sums:
                 mean = sum(r[5] for r in best.values()) / sum(r[4] for r in best.values())
             least = min(best.values(), key=lambda r: r[6])
-            met = g.bar is None or (mean >= g.bar and (g.floor is None or least[6] >= g.floor))
+            met = "NOT met"
+            if g.bar is None:
+                met = ""
+            elif mean >= g.bar and least[6] >= (g.floor or g.bar):
+                met = "met"
+            elif mean >= g.bar and not g.floor:
+                met = "met by the mean"
             where = least[0].split(":", 1)[1] + (" " + least[1] if least[1] else "")
-            self.emit("# " + line % (g.what, len(best), "%.2f" % mean, "%.2f" % least[6], g.bar or "-", where,
-                                     "" if g.bar is None else "met" if met else "NOT met"))
+            self.emit("# " + line % (g.what, len(best), "%.2f" % mean, "%.2f" % least[6], g.bar or "-", where, met))
 
 
 def main():
