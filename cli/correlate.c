@@ -153,7 +153,7 @@ static bool correlate_write_scores(const struct correlate *c, const char *path, 
     for (int k = 0; k < c->n_truths + c->n_scores; k++) {
         const struct correlate_column *col =
             k < c->n_truths ? &c->truths[k] : &c->scores[k - c->n_truths];
-        text_printf(&t, ",%s", col->name);
+        text_printf(&t, ",%s%s", k < c->n_truths ? "truth_" : "", col->name);
     }
     text_add(&t, "\n");
     for (int i = 0; i < c->n; i++) {

@@ -27,7 +27,7 @@ struct correlate {
 /* One line of the result. */
 struct correlate_row {
     const struct correlate_column *score, *truth;
-    int n; /* architectures whose truth is known */
+    int n;                         /* architectures whose truth is known */
     double tau, tau_low, tau_high; /* Kendall's tau-b [Kendall1945] and its 95 % interval */
     double rho, rho_low, rho_high; /* Spearman's */
 };
@@ -43,7 +43,8 @@ void correlate_combine(struct correlate_column *out, struct arena *keep,
 void correlate_measure(struct correlate_row *row, const struct correlate *c, int i_score,
                        int i_truth, int n_draws, uint64_t seed, struct arena tmp);
 
-/* scores.csv, correlations.csv and a scatter plot SCORE-TRUTH.svg a pair into a folder. */
+/* scores.csv (truths as truth_NAME, then scores), correlations.csv and a scatter plot
+ * SCORE-TRUTH.svg a pair into a folder. */
 MUST_USE bool correlate_write(const struct correlate *c, const struct correlate_row *rows,
                               int n_rows, const char *dir, struct arena tmp, struct err *e);
 
