@@ -1,110 +1,190 @@
 /*
- * conv_depthwise.c: convolutions where every channel is its own group. Forward and backward data go
- * the way of conv_direct.c with another kernel at its end. Backward weights: the rows of x that an
- * output row sees are copied (through ReLU if asked) into a ring with a halo of zeros, so that all
- * places of the kernel share one range of pixels; each sum stays in a register along a row.
+ * conv_depthwise.c: convolutions where every channel is its own group, read in place: the kernels
+ * leave out columns beyond the border and take ReLU by the way. Rows are done in pieces of some
+ * pixels, and all rows of a piece before the next piece: the source rows that the next row sees
+ * again are still in L1.
  *
- * Images are cut into at most DEPTHWISE_PARTS parts by their number alone; parts are added in index
- * order. |error| <= n u sum|a||b|.
+ * Backward weights: images are cut into at most DEPTHWISE_PARTS parts by their number alone; each
+ * part sums in index order, the parts are added in index order. |error| <= n u sum|a||b|.
  */
 #include "core/conv_room.h"
+#include "core/conv_rows.h"
 #include "core/kernel.h"
 #include "core/threads.h"
 
 #include <string.h>
 
-enum { DEPTHWISE_PARTS = 8 };
+/* Floats of source rows that a piece sees (32 KiB: two thirds of L1); channels done together;
+ * pixels of a piece are a multiple of what a register tile holds. */
+enum {
+    DEPTHWISE_FLOATS = 16384,
+    DEPTHWISE_CHANNELS = 256,
+    DEPTHWISE_PIXELS = 8,
+    DEPTHWISE_PARTS = 8
+};
 
 struct depthwise_job {
     const struct conv_job *j;
-    int n_parts, right; /* right: halo columns after the row; before it: pad */
-    size_t n_weights, row_floats;
-    float *parts;            /* [n_parts, n_weights] */
-    float *rings;            /* [n_threads][kh * row_floats] */
-    struct kernel_tap *taps; /* [n_threads][kh * kw] */
+    struct conv_rows m; /* of backward weights: those of forward */
+    const float *src;
+    int block, n_blocks; /* channels in a block; blocks */
+    int piece;           /* pixels of a phase in a piece */
+    const float *w;      /* [kh, kw by place, c] */
+    struct conv_phase *phases;
+    struct kernel_tap *taps; /* [n_threads][kh] */
+    int n_parts;             /* backward weights */
+    float *parts;            /* [n_parts][kh, kw, c] */
 };
 
-static struct depthwise_job depthwise_plan(const struct conv_shape *s)
+static struct depthwise_job depthwise_plan(const struct conv_shape *s, enum conv_dir dir)
 {
-    struct depthwise_job d = {.n_parts = MIN(s->n, (int)DEPTHWISE_PARTS)};
-    d.right = MAX(0, (s->ow - 1) * s->stride - s->pad + s->kw - s->w);
-    d.n_weights = (size_t)s->kh * (size_t)s->kw * (size_t)s->c;
-    d.row_floats = arena_round((size_t)(s->pad + s->w + d.right) * (size_t)s->c * sizeof(float)) /
-                   sizeof(float);
+    struct depthwise_job d = {.m = conv_rows_of(s, dir == CONV_BWD_DATA ? dir : CONV_FWD)};
+    d.n_blocks = DIV_UP(s->c, DEPTHWISE_CHANNELS);
+    d.block = DIV_UP(DIV_UP(s->c, d.n_blocks), 16) * 16;
+    d.n_blocks = DIV_UP(s->c, d.block);
+    int cols = DEPTHWISE_FLOATS / (MIN(d.block, s->c) * d.m.n_slots) - s->kw;
+    cols /= d.m.back ? 1 : s->stride;
+    d.piece = MAX(cols / DEPTHWISE_PIXELS, 1) * DEPTHWISE_PIXELS;
+    d.n_parts = MIN(s->n, (int)DEPTHWISE_PARTS);
     return d;
 }
 
-static void depthwise_image(const struct depthwise_job *d, float *dw, int i, float *ring,
-                            struct kernel_tap *taps)
+/* The taps of destination row y in an image: one for each source row it sees. */
+static int depthwise_taps(const struct depthwise_job *d, struct kernel_tap *taps, int y)
 {
-    const struct conv_shape *s = d->j->s;
-    const struct kernels *k = d->j->mc->k;
-    size_t row = (size_t)s->w * (size_t)s->c;
-    const float *x = d->j->x + (size_t)i * (size_t)s->h * row;
-    const float *dy = d->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->c;
-    int copied = -1;
-    for (int oy = 0; oy < s->oh; oy++) {
-        int n_taps = 0;
-        for (int r = 0; r < s->kh; r++) {
-            int iy = oy * s->stride - s->pad + r;
-            if (iy < 0 || iy >= s->h) {
-                continue;
-            }
-            float *slot = ring + (size_t)(iy % s->kh) * d->row_floats;
-            if (iy > copied) {
-                k->vec_act_f32(slot + (size_t)(s->pad * s->c), x + (size_t)iy * row, row,
-                               d->j->relu_in ? KERNEL_RELU : KERNEL_NO_ACT);
-                copied = iy;
-            }
-            for (int q = 0; q < s->kw; q++) {
-                taps[n_taps++] = (struct kernel_tap){.x = slot - ring + (ptrdiff_t)q * s->c,
-                                                     .w = (ptrdiff_t)(r * s->kw + q) * s->c};
+    int n_taps = 0;
+    for (int r = 0; r < d->m.kh; r++) {
+        int from = conv_rows_source(&d->m, y, r);
+        if (from >= 0) {
+            taps[n_taps++] = (struct kernel_tap){.x = (ptrdiff_t)from * d->m.src_w * d->m.src_c,
+                                                 .w = (ptrdiff_t)r * d->m.kw * d->m.dst_c,
+                                                 .n = d->m.kw};
+        }
+    }
+    return n_taps;
+}
+
+/* Source columns of a piece of n pixels that the row after next brings. */
+static void depthwise_prefetch(const struct depthwise_job *d, const float *x, int y, int col, int n,
+                               int c)
+{
+    const struct conv_rows *m = &d->m;
+    int from = m->back ? (y + m->pad) / m->stride + 1 : (y + 1) * m->stride - m->pad + m->kh - 1;
+    int first = MAX(0, col), last = MIN(m->src_w, col + n);
+    for (int r = 0; r < (m->back ? 1 : m->stride); r++) {
+        int row = from - r;
+        if (row >= 0 && row < m->src_h && last > first) {
+            size_t at = ((size_t)row * (size_t)m->src_w + (size_t)first) * (size_t)m->src_c;
+            if (c == m->src_c) {
+                conv_room_prefetch(x + at, 1, (size_t)((last - first) * c), 0, false);
+            } else {
+                conv_room_prefetch(x + at, last - first, (size_t)c, (size_t)m->src_c, false);
             }
         }
-        struct kernel_depth g = {.x = ring,
-                                 .y = (float *)dy + (size_t)oy * (size_t)s->ow * (size_t)s->c,
+    }
+}
+
+/* Pixels p0 .. p0 + n of phase f in row y of image i, channels c0 .. c0 + c. */
+static void depthwise_row(const struct depthwise_job *d, int i, int y, const struct conv_phase *f,
+                          int p0, int n, int c0, int c, struct kernel_tap *taps, int n_taps)
+{
+    const struct conv_rows *m = &d->m;
+    int stride = m->back ? 1 : m->stride;
+    int col = f->col - m->left + p0 * stride; /* source column of the first place and pixel */
+    size_t image = (size_t)m->src_h * (size_t)m->src_w * (size_t)m->src_c;
+    size_t pixel = ((size_t)i * (size_t)m->dst_h + (size_t)y) * (size_t)m->dst_w +
+                   (size_t)(f->first + p0 * m->step);
+    size_t at = pixel * (size_t)m->dst_c + (size_t)c0;
+    struct kernel_post post;
+    for (int t = 0; t < n_taps; t++) {
+        taps[t].n = f->n_places;
+    }
+    struct kernel_depth g = {.x = d->src + (size_t)i * image + (ptrdiff_t)col * m->src_c + c0,
+                             .w = d->w + (size_t)f->place * (size_t)m->dst_c + (size_t)c0,
+                             .y = d->j->out + at,
+                             .taps = taps,
+                             .n_taps = n_taps,
+                             .stride = stride,
+                             .lo = -col,
+                             .hi = m->src_w - col,
+                             .relu = d->j->relu_in,
+                             .x_col = m->src_c,
+                             .w_col = m->dst_c,
+                             .y_pixel = (ptrdiff_t)m->dst_c * m->step,
+                             .n_pixels = (size_t)n,
+                             .c = c};
+    g.post = conv_direct_post(d->j, &post, at, c0) ? &post : NULL;
+    depthwise_prefetch(d, d->src + (size_t)i * image + c0, y, col, n * stride + m->kw, c);
+    d->j->mc->k->depthwise_row_f32(&g);
+}
+
+/* One block of channels of one image. */
+static void depthwise_item(void *ctx, int item, int i_thread)
+{
+    const struct depthwise_job *d = ctx;
+    const struct conv_rows *m = &d->m;
+    int i = item / d->n_blocks, c0 = item % d->n_blocks * d->block;
+    int c = MIN(d->block, m->dst_c - c0), most = DIV_UP(m->dst_w, m->step);
+    struct kernel_tap *taps = d->taps + (size_t)i_thread * (size_t)m->kh;
+    for (int p0 = 0; p0 < most; p0 += d->piece) {
+        for (int y = 0; y < m->dst_h; y++) {
+            int n_taps = depthwise_taps(d, taps, y);
+            for (int p = 0; p < m->n_phases; p++) {
+                int n = MIN(d->piece, d->phases[p].n_pixels - p0);
+                if (n > 0) {
+                    depthwise_row(d, i, y, &d->phases[p], p0, n, c0, c, taps, n_taps);
+                }
+            }
+        }
+    }
+}
+
+/* One block of channels of one image, added to dw. */
+static void depthwise_weights_image(const struct depthwise_job *d, float *dw, int i, int c0, int c,
+                                    struct kernel_tap *taps)
+{
+    const struct conv_shape *s = d->j->s;
+    const float *x = d->src + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c + c0;
+    const float *dy = d->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->c + c0;
+    for (int y = 0; y < s->oh; y++) {
+        int n_taps = depthwise_taps(d, taps, y);
+        size_t row = (size_t)s->ow * (size_t)s->c;
+        struct kernel_depth g = {.x = x - (ptrdiff_t)s->pad * s->c,
+                                 .y = (float *)dy + (size_t)y * row,
                                  .dw = dw,
                                  .taps = taps,
                                  .n_taps = n_taps,
-                                 .x_pixel = (ptrdiff_t)s->stride * s->c,
+                                 .stride = s->stride,
+                                 .lo = s->pad,
+                                 .hi = s->w + s->pad,
+                                 .relu = d->j->relu_in,
+                                 .x_col = s->c,
+                                 .w_col = s->c,
                                  .y_pixel = s->c,
                                  .n_pixels = (size_t)s->ow,
-                                 .c = s->c};
-        k->depthwise_weights_f32(&g);
+                                 .c = c};
+        depthwise_prefetch(d, x, y, -s->pad, s->w + 2 * s->pad, c);
+        d->j->mc->k->depthwise_weights_f32(&g);
     }
 }
 
-static void depthwise_part(void *ctx, int part, int i_thread)
+/* One block of channels of one part of the images. */
+static void depthwise_weights_item(void *ctx, int item, int i_thread)
 {
     const struct depthwise_job *d = ctx;
     const struct conv_shape *s = d->j->s;
-    size_t ring_floats = (size_t)s->kh * d->row_floats;
-    float *dw = d->parts + (size_t)part * d->n_weights;
-    float *ring = d->rings + (size_t)i_thread * ring_floats;
-    memset(dw, 0, d->n_weights * sizeof *dw);
-    memset(ring, 0, ring_floats * sizeof *ring);
+    int part = item / d->n_blocks, c0 = item % d->n_blocks * d->block;
+    int c = MIN(d->block, s->c - c0), places = s->kh * s->kw;
+    struct kernel_tap *taps = d->taps + (size_t)i_thread * (size_t)s->kh;
+    float *dw = d->parts + (size_t)part * (size_t)places * (size_t)s->c + (size_t)c0;
+    for (int t = 0; t < places; t++) {
+        memset(dw + (size_t)t * (size_t)s->c, 0, (size_t)c * sizeof *dw);
+    }
     int first = (int)((int64_t)s->n * part / d->n_parts);
     int last = (int)((int64_t)s->n * (part + 1) / d->n_parts);
     for (int i = first; i < last; i++) {
-        depthwise_image(d, dw, i, ring, d->taps + (size_t)i_thread * (size_t)(s->kh * s->kw));
+        depthwise_weights_image(d, dw, i, c0, c, taps);
     }
-}
-
-static void depthwise_run_weights(const struct conv_job *j)
-{
-    struct arena tmp = j->tmp;
-    struct depthwise_job d = depthwise_plan(j->s);
-    size_t n_threads = (size_t)j->mc->n_threads, n_places = (size_t)(j->s->kh * j->s->kw);
-    d.j = j;
-    d.parts = arena_push(&tmp, (size_t)d.n_parts * d.n_weights, sizeof(float));
-    d.rings = arena_push(&tmp, n_threads * (size_t)j->s->kh * d.row_floats, sizeof(float));
-    d.taps = arena_push(&tmp, n_threads * n_places, sizeof *d.taps);
-    threads_for(j->mc, d.n_parts, depthwise_part, &d);
-    const float *in[DEPTHWISE_PARTS];
-    for (int p = 0; p < d.n_parts; p++) {
-        in[p] = d.parts + (size_t)p * d.n_weights;
-    }
-    j->mc->k->vec_sum_f32(j->out, in, d.n_parts, d.n_weights);
 }
 
 static bool depthwise_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir)
@@ -117,23 +197,56 @@ static bool depthwise_can(const struct machine *mc, const struct conv_shape *s, 
 static size_t depthwise_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
                                       enum conv_dir dir)
 {
-    if (dir != CONV_BWD_WEIGHTS) {
-        return conv_direct_scratch_bytes(mc, s, dir);
+    struct depthwise_job d = depthwise_plan(s, dir);
+    size_t n_threads = (size_t)mc->n_threads;
+    size_t weights = (size_t)s->kh * (size_t)s->kw * (size_t)s->c;
+    size_t n_copies = dir == CONV_FWD ? 0 : dir == CONV_BWD_DATA ? 1 : (size_t)d.n_parts;
+    return arena_round(n_threads * (size_t)s->kh * sizeof *d.taps) +
+           arena_round((size_t)d.m.n_phases * sizeof *d.phases) +
+           arena_round(n_copies * weights * sizeof(float));
+}
+
+/* The weights of backward data, each kernel row by place. */
+static const float *depthwise_by_place(const struct depthwise_job *d, struct arena *tmp)
+{
+    size_t c = (size_t)d->m.dst_c;
+    float *w = arena_push(tmp, (size_t)d->m.kh * (size_t)d->m.kw * c, sizeof *w);
+    for (int r = 0; r < d->m.kh; r++) {
+        for (int q = 0; q < d->m.kw; q++) {
+            memcpy(w + (size_t)(r * d->m.kw + conv_rows_place(&d->m, q)) * c,
+                   d->j->w + (size_t)(r * d->m.kw + q) * c, c * sizeof *w);
+        }
     }
-    struct depthwise_job d = depthwise_plan(s);
-    size_t n_threads = (size_t)mc->n_threads, n_places = (size_t)(s->kh * s->kw);
-    return arena_round((size_t)d.n_parts * d.n_weights * sizeof(float)) +
-           arena_round(n_threads * (size_t)s->kh * d.row_floats * sizeof(float)) +
-           arena_round(n_threads * n_places * sizeof *d.taps);
+    return w;
 }
 
 static void depthwise_run(const struct conv_job *j)
 {
-    if (j->dir == CONV_BWD_WEIGHTS) {
-        depthwise_run_weights(j);
-    } else {
-        conv_direct_run_depthwise(j);
+    struct arena tmp = j->tmp;
+    const struct conv_shape *s = j->s;
+    struct depthwise_job d = depthwise_plan(s, j->dir);
+    size_t n_threads = (size_t)j->mc->n_threads;
+    size_t weights = (size_t)s->kh * (size_t)s->kw * (size_t)s->c;
+    d.j = j;
+    d.src = j->dir == CONV_BWD_DATA ? j->dy : j->x;
+    d.w = j->w;
+    d.taps = arena_push(&tmp, n_threads * (size_t)s->kh, sizeof *d.taps);
+    d.phases = arena_push(&tmp, (size_t)d.m.n_phases, sizeof *d.phases);
+    for (int p = 0; p < d.m.n_phases; p++) {
+        d.phases[p] = conv_rows_phase(&d.m, p);
     }
+    if (j->dir != CONV_BWD_WEIGHTS) {
+        d.w = j->dir == CONV_BWD_DATA ? depthwise_by_place(&d, &tmp) : j->w;
+        threads_for(j->mc, s->n * d.n_blocks, depthwise_item, &d);
+        return;
+    }
+    const float *in[DEPTHWISE_PARTS];
+    d.parts = arena_push(&tmp, (size_t)d.n_parts * weights, sizeof(float));
+    threads_for(j->mc, d.n_parts * d.n_blocks, depthwise_weights_item, &d);
+    for (int p = 0; p < d.n_parts; p++) {
+        in[p] = d.parts + (size_t)p * weights;
+    }
+    j->mc->k->vec_sum_f32(j->out, in, d.n_parts, weights);
 }
 
 const struct conv_room conv_depthwise = {.name = "depthwise",

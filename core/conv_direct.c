@@ -7,16 +7,13 @@
  * and below the image are taps left out. 1x1 convolutions of stride 1 read their input in place,
  * all pixels of the batch as one long row.
  *
- * Backward data is the same with weights transposed. With stride s the input columns fall into s
- * phases (and rows likewise): those of one phase see every s-th kernel column, at stride 1.
- *
- *   forward, stride 2      y[o] = x[2o] w0 + x[2o+1] w1 + x[2o+2] w2
- *   backward data          dx[2i] = dy[i] w0 + dy[i-1] w2,  dx[2i+1] = dy[i] w1
+ * Backward data is the same with weights transposed; conv_rows.h says how strides are met.
  *
  * Each output is one chain of fused multiply-adds in a fixed order: |error| <= n u sum |a||b| with
  * n the number of terms and u = 2^-24.
  */
 #include "core/conv_room.h"
+#include "core/conv_rows.h"
 #include "core/kernel.h"
 #include "core/threads.h"
 
@@ -29,71 +26,35 @@ enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_FLAT_FLOATS = 4096 };
  */
 enum { DIRECT_MIN_BAND = 4 };
 
-/* Destination columns first, first + step ... that see the same kernel columns: all of them
- * forward, one of `stride` phases backward. Their kernel columns are neighbours in the source and,
- * as laid out by direct_transpose_tap, in the weights. */
-struct direct_phase {
-    int first, n_pixels;
-    int place, n_places; /* kernel columns, by their place in a row of the weights */
-    int col;             /* source column that the first place brings to the first pixel, halo in */
-};
-
 /* One direction, seen as a map from source rows to destination rows. */
 struct direct_job {
     const struct conv_job *j;
-    const float *w;   /* [kh, kw, src_c / groups, dst_c] */
-    const float *src; /* [n, src_h, src_w, src_c] */
-    int src_h, src_w, src_c;
-    int dst_h, dst_w, dst_c;
-    bool back;          /* backward data */
-    bool flat;          /* 1x1: pixels in place */
-    bool depthwise;     /* every channel by itself, by depthwise_row_f32 */
-    bool in_place;      /* rows are read where they are */
-    int left, right;    /* halo columns of a copied row */
-    int n_slots;        /* rows in the ring */
-    size_t row_floats;  /* one copied row */
-    int n_bands, band;  /* bands an image, rows a band */
-    int step, n_phases; /* of destination columns */
-    struct direct_phase *phases;
+    struct conv_rows m;
+    const float *w;    /* [kh, kw, src_c / groups, dst_c] */
+    const float *src;  /* [n, src_h, src_w, src_c] */
+    bool flat;         /* 1x1: pixels in place */
+    bool in_place;     /* rows are read where they are */
+    size_t row_floats; /* one copied row */
+    int n_bands, band; /* bands an image, rows a band */
+    struct conv_phase *phases;
     float *rings;            /* [n_threads][n_slots * row_floats] */
     struct kernel_tap *taps; /* [n_threads][kh * kw] */
     ptrdiff_t *rows;         /* [n_threads][kh]: where each kernel row's source row is, or -1 */
 };
 
-static int direct_floor_div(int a, int b)
-{
-    return a >= 0 ? a / b : -((-a + b - 1) / b);
-}
-
 /* Everything that follows from the shape. */
 static struct direct_job direct_plan(const struct machine *mc, const struct conv_shape *s,
                                      enum conv_dir dir, bool relu_in)
 {
-    struct direct_job d = {.back = dir == CONV_BWD_DATA};
-    bool pointwise = s->kh == 1 && s->kw == 1 && s->pad == 0;
-    d.flat = pointwise && s->stride == 1;
-    if (d.back) {
-        d.src_h = s->oh, d.src_w = s->ow, d.src_c = s->k;
-        d.dst_h = s->h, d.dst_w = s->w, d.dst_c = s->c;
-        d.left = MAX(0, -direct_floor_div(s->pad - (s->kw - 1), s->stride));
-        d.right = MAX(0, (s->w - 1 + s->pad) / s->stride - (s->ow - 1));
-        d.n_slots = (s->kh - 1) / s->stride + 1;
-    } else {
-        d.src_h = s->h, d.src_w = s->w, d.src_c = s->c;
-        d.dst_h = s->oh, d.dst_w = s->ow, d.dst_c = s->k;
-        d.left = s->pad;
-        d.right = MAX(0, (s->ow - 1) * s->stride - s->pad + s->kw - s->w);
-        d.n_slots = s->kh;
-    }
-    d.step = d.n_phases = d.back ? s->stride : 1;
-    d.in_place = !relu_in && d.left == 0 && d.right == 0;
-    d.row_floats = (size_t)(d.left + d.src_w + d.right) * (size_t)d.src_c;
-    d.n_bands = 1;
+    struct direct_job d = {.m = conv_rows_of(s, dir), .n_bands = 1};
+    d.flat = s->kh == 1 && s->kw == 1 && s->pad == 0 && s->stride == 1;
+    d.in_place = !relu_in && d.m.left == 0 && d.m.right == 0;
+    d.row_floats = (size_t)(d.m.left + d.m.src_w + d.m.right) * (size_t)d.m.src_c;
     if (mc->n_threads > 1 && s->n < 4 * mc->n_threads) {
         int wanted = DIV_UP(4 * mc->n_threads, s->n);
-        d.n_bands = MAX(1, MIN(wanted, d.dst_h / DIRECT_MIN_BAND));
+        d.n_bands = MAX(1, MIN(wanted, d.m.dst_h / DIRECT_MIN_BAND));
     }
-    d.band = DIV_UP(d.dst_h, d.n_bands);
+    d.band = DIV_UP(d.m.dst_h, d.n_bands);
     return d;
 }
 
@@ -104,33 +65,9 @@ static size_t direct_weights(const struct conv_shape *s)
 
 static size_t direct_ring_floats(const struct direct_job *d)
 {
-    size_t flat = (size_t)MAX(DIRECT_FLAT_FLOATS, 28 * d->src_c);
-    size_t ring = (size_t)d->n_slots * d->row_floats;
+    size_t flat = (size_t)MAX(DIRECT_FLAT_FLOATS, 28 * d->m.src_c);
+    size_t ring = (size_t)d->m.n_slots * d->row_floats;
     return arena_round((d->flat ? MAX(flat, ring) : ring) * sizeof(float)) / sizeof(float);
-}
-
-/* Kernel columns of a phase, and the place of the first of them in a row of the weights. */
-static int direct_phase_columns(const struct conv_shape *s, int phase, int *place)
-{
-    *place = 0;
-    for (int f = 0; f < phase; f++) {
-        *place += f < s->kw ? (s->kw - f - 1) / s->stride + 1 : 0;
-    }
-    return phase < s->kw ? (s->kw - phase - 1) / s->stride + 1 : 0;
-}
-
-static struct direct_phase direct_phase(const struct direct_job *d, const struct conv_shape *s,
-                                        int phase)
-{
-    struct direct_phase f = {.n_places = s->kw};
-    if (d->back) {
-        f.first = ((phase - s->pad) % s->stride + s->stride) % s->stride;
-        f.n_places = direct_phase_columns(s, phase, &f.place);
-        int last = phase + s->stride * (f.n_places - 1); /* kernel column of the first place */
-        f.col = direct_floor_div(f.first + s->pad - last, s->stride) + d->left;
-    }
-    f.n_pixels = f.first < d->dst_w ? (d->dst_w - 1 - f.first) / d->step + 1 : 0;
-    return f;
 }
 
 /* Transpose the weights of a tap within each group, [c/g, k] to [k/g, c]. The columns of a kernel
@@ -141,10 +78,8 @@ static void direct_transpose_tap(void *ctx, int tap, int i_thread)
     const struct direct_job *d = ctx;
     const struct conv_shape *s = d->j->s;
     (void)i_thread;
-    int cg = s->c / s->groups, kg = s->k / s->groups, place;
-    int r = tap / s->kw, q = tap % s->kw;
-    int n_places = direct_phase_columns(s, q % s->stride, &place);
-    place += r * s->kw + n_places - 1 - q / s->stride;
+    int cg = s->c / s->groups, kg = s->k / s->groups;
+    int place = tap / s->kw * s->kw + conv_rows_place(&d->m, tap % s->kw);
     const float *w = d->j->w + (size_t)tap * (size_t)cg * (size_t)s->k;
     float *t = (float *)d->w + (size_t)place * (size_t)kg * (size_t)s->c;
     for (int g = 0; g < s->groups; g++) {
@@ -158,13 +93,13 @@ static void direct_transpose_tap(void *ctx, int tap, int i_thread)
 }
 
 /* What is done to outputs beginning at element `at` and column `col`; false for nothing. */
-static bool direct_post(const struct direct_job *d, struct kernel_post *post, size_t at, int col)
+bool conv_direct_post(const struct conv_job *j, struct kernel_post *post, size_t at, int col)
 {
     static const enum kernel_act acts[] = {[CONV_ACT_NONE] = KERNEL_NO_ACT,
                                            [CONV_ACT_RELU] = KERNEL_RELU,
                                            [CONV_ACT_RELU6] = KERNEL_RELU6,
                                            [CONV_ACT_HSWISH] = KERNEL_HSWISH};
-    const struct conv_post *p = d->j->post;
+    const struct conv_post *p = j->post;
     *post = (struct kernel_post){.act = KERNEL_NO_ACT};
     if (p) {
         post->scale = p->scale ? p->scale + col : NULL;
@@ -172,16 +107,16 @@ static bool direct_post(const struct direct_job *d, struct kernel_post *post, si
         post->add = p->add ? p->add + at : NULL;
         post->act = acts[p->act];
     }
-    post->mask = d->j->mask ? d->j->mask + at : NULL;
-    post->into = d->j->add;
-    return p || d->j->mask || d->j->add;
+    post->mask = j->mask ? j->mask + at : NULL;
+    post->into = j->add;
+    return p || j->mask || j->add;
 }
 
 /* The same for gemm_taps: adding alone is to begin the sums with what is there. */
 static void direct_gemm_post(const struct direct_job *d, struct kernel_gemm *g,
                              struct kernel_post *post, size_t at, int col)
 {
-    bool any = direct_post(d, post, at, col);
+    bool any = conv_direct_post(d->j, post, at, col);
     g->accumulate = any && !d->j->post && !d->j->mask;
     g->post = any && !g->accumulate ? post : NULL;
 }
@@ -189,20 +124,20 @@ static void direct_gemm_post(const struct direct_job *d, struct kernel_gemm *g,
 /* Pixels p0 .. p0 + n of a 1x1 convolution, read at x. */
 static void direct_flat_pixels(const struct direct_job *d, const float *x, size_t p0, size_t n)
 {
-    int groups = d->j->s->groups, sg = d->src_c / groups, dg = d->dst_c / groups;
+    int groups = d->j->s->groups, sg = d->m.src_c / groups, dg = d->m.dst_c / groups;
     struct kernel_tap tap = {.n = sg};
     struct kernel_post post;
     for (int i = 0; i < groups; i++) {
-        size_t at = p0 * (size_t)d->dst_c + (size_t)(i * dg);
+        size_t at = p0 * (size_t)d->m.dst_c + (size_t)(i * dg);
         struct kernel_gemm g = {.x = x + i * sg,
                                 .w = d->w + i * dg,
                                 .y = d->j->out + at,
                                 .taps = &tap,
                                 .n_taps = 1,
-                                .x_row = d->src_c,
+                                .x_row = d->m.src_c,
                                 .x_inner = 1,
-                                .w_inner = d->dst_c,
-                                .y_row = d->dst_c,
+                                .w_inner = d->m.dst_c,
+                                .y_row = d->m.dst_c,
                                 .n_rows = n,
                                 .n_cols = dg};
         direct_gemm_post(d, &g, &post, at, i * dg);
@@ -213,8 +148,8 @@ static void direct_flat_pixels(const struct direct_job *d, const float *x, size_
 static void direct_flat_item(void *ctx, int item, int i_thread)
 {
     const struct direct_job *d = ctx;
-    size_t c = (size_t)d->src_c;
-    size_t n = (size_t)d->j->s->n * (size_t)d->src_h * (size_t)d->src_w;
+    size_t c = (size_t)d->m.src_c;
+    size_t n = (size_t)d->j->s->n * (size_t)d->m.src_h * (size_t)d->m.src_w;
     size_t p = (size_t)item * DIRECT_FLAT_PIXELS, end = MIN(n, p + DIRECT_FLAT_PIXELS);
     size_t step = MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
     float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
@@ -232,9 +167,10 @@ static void direct_flat_item(void *ctx, int item, int i_thread)
 /* Copy source row y of the image into its slot. */
 static void direct_copy_row(const struct direct_job *d, float *ring, const float *image, int y)
 {
-    float *to = ring + (size_t)(y % d->n_slots) * d->row_floats + (size_t)(d->left * d->src_c);
-    const float *from = image + (size_t)y * (size_t)d->src_w * (size_t)d->src_c;
-    size_t n = (size_t)d->src_w * (size_t)d->src_c;
+    float *to =
+        ring + (size_t)(y % d->m.n_slots) * d->row_floats + (size_t)(d->m.left * d->m.src_c);
+    const float *from = image + (size_t)y * (size_t)d->m.src_w * (size_t)d->m.src_c;
+    size_t n = (size_t)d->m.src_w * (size_t)d->m.src_c;
     if (d->j->relu_in) {
         d->j->mc->k->vec_act_f32(to, from, n, KERNEL_RELU);
     } else {
@@ -242,38 +178,24 @@ static void direct_copy_row(const struct direct_job *d, float *ring, const float
     }
 }
 
-/* The source row that kernel row r brings to destination row y; -1 for none. */
-static int direct_source_row(const struct direct_job *d, int y, int r)
-{
-    const struct conv_shape *s = d->j->s;
-    int at = d->back ? y + s->pad - r : y * s->stride - s->pad + r;
-    if (d->back) {
-        if (at < 0 || at % s->stride != 0) {
-            return -1;
-        }
-        at /= s->stride;
-    }
-    return at >= 0 && at < d->src_h ? at : -1;
-}
-
 /* The taps of one phase, from the source rows of this destination row; returns how many. */
 static int direct_taps(const struct direct_job *d, struct kernel_tap *taps, const ptrdiff_t *rows,
-                       const struct direct_phase *f)
+                       const struct conv_phase *f)
 {
     const struct conv_shape *s = d->j->s;
-    int sg = d->src_c / s->groups, n = 0;
-    ptrdiff_t weights = (ptrdiff_t)sg * d->dst_c;
-    bool one_run = s->groups == 1 && !d->depthwise;
+    int sg = d->m.src_c / s->groups, n = 0;
+    ptrdiff_t weights = (ptrdiff_t)sg * d->m.dst_c;
+    bool one_run = s->groups == 1;
     for (int r = 0; r < s->kh; r++) {
         if (rows[r] < 0) {
             continue;
         }
-        struct kernel_tap t = {.x = rows[r] + (ptrdiff_t)f->col * d->src_c,
+        struct kernel_tap t = {.x = rows[r] + (ptrdiff_t)f->col * d->m.src_c,
                                .w = (ptrdiff_t)(r * s->kw + f->place) * weights,
                                .n = one_run ? f->n_places * sg : sg};
         for (int q = 0; q < (one_run ? MIN(1, f->n_places) : f->n_places); q++) {
             taps[n++] = t;
-            t.x += d->src_c;
+            t.x += d->m.src_c;
             t.w += weights;
         }
     }
@@ -282,41 +204,27 @@ static int direct_taps(const struct direct_job *d, struct kernel_tap *taps, cons
 
 /* One phase of destination row y of image i. */
 static void direct_row_phase(const struct direct_job *d, const float *x, int i, int y,
-                             const struct direct_phase *f, struct kernel_tap *taps,
+                             const struct conv_phase *f, struct kernel_tap *taps,
                              const ptrdiff_t *rows)
 {
     const struct conv_shape *s = d->j->s;
-    int groups = s->groups, sg = d->src_c / groups, dg = d->dst_c / groups;
+    int groups = s->groups, sg = d->m.src_c / groups, dg = d->m.dst_c / groups;
     /* No taps where nothing reaches these pixels: they are zeros, or stay as they are. */
     int n_taps = direct_taps(d, taps, rows, f);
-    size_t pixel = ((size_t)i * (size_t)d->dst_h + (size_t)y) * (size_t)d->dst_w + (size_t)f->first;
+    size_t pixel =
+        ((size_t)i * (size_t)d->m.dst_h + (size_t)y) * (size_t)d->m.dst_w + (size_t)f->first;
     struct kernel_post post;
-    if (d->depthwise) {
-        size_t at = pixel * (size_t)d->dst_c;
-        struct kernel_depth g = {.x = x,
-                                 .w = d->w,
-                                 .y = d->j->out + at,
-                                 .taps = taps,
-                                 .n_taps = n_taps,
-                                 .x_pixel = (ptrdiff_t)d->src_c * (d->back ? 1 : s->stride),
-                                 .y_pixel = (ptrdiff_t)d->dst_c * d->step,
-                                 .n_pixels = (size_t)f->n_pixels,
-                                 .c = d->dst_c};
-        g.post = direct_post(d, &post, at, 0) ? &post : NULL;
-        d->j->mc->k->depthwise_row_f32(&g);
-        return;
-    }
     for (int k = 0; k < groups; k++) {
-        size_t at = pixel * (size_t)d->dst_c + (size_t)(k * dg);
+        size_t at = pixel * (size_t)d->m.dst_c + (size_t)(k * dg);
         struct kernel_gemm g = {.x = x + k * sg,
                                 .w = d->w + k * dg,
                                 .y = d->j->out + at,
                                 .taps = taps,
                                 .n_taps = n_taps,
-                                .x_row = (ptrdiff_t)d->src_c * (d->back ? 1 : s->stride),
+                                .x_row = (ptrdiff_t)d->m.src_c * (d->m.back ? 1 : s->stride),
                                 .x_inner = 1,
-                                .w_inner = d->dst_c,
-                                .y_row = (ptrdiff_t)d->dst_c * d->step,
+                                .w_inner = d->m.dst_c,
+                                .y_row = (ptrdiff_t)d->m.dst_c * d->m.step,
                                 .n_rows = (size_t)f->n_pixels,
                                 .n_cols = dg};
         direct_gemm_post(d, &g, &post, at, k * dg);
@@ -330,14 +238,14 @@ static void direct_rows(const struct direct_job *d, ptrdiff_t *rows, float *ring
                         const float *image, int y, int *copied)
 {
     const struct conv_shape *s = d->j->s;
-    size_t image_row = (size_t)d->src_w * (size_t)d->src_c;
+    size_t image_row = (size_t)d->m.src_w * (size_t)d->m.src_c;
     int before = *copied;
     for (int i = 0; i < s->kh; i++) {
         /* Kernel rows meet source rows upwards in forward, downwards in backward. */
-        int r = d->back ? s->kh - 1 - i : i, from = direct_source_row(d, y, r);
+        int r = d->m.back ? s->kh - 1 - i : i, from = conv_rows_source(&d->m, y, r);
         rows[r] = -1;
         if (from >= 0) {
-            int slot = d->in_place ? from : from % d->n_slots;
+            int slot = d->in_place ? from : from % d->m.n_slots;
             rows[r] = (ptrdiff_t)slot * (ptrdiff_t)d->row_floats;
         }
         if (!d->in_place && from > *copied) {
@@ -345,7 +253,7 @@ static void direct_rows(const struct direct_job *d, ptrdiff_t *rows, float *ring
             *copied = from;
         }
     }
-    for (int i = 1; i <= *copied - before && *copied + i < d->src_h; i++) {
+    for (int i = 1; i <= *copied - before && *copied + i < d->m.src_h; i++) {
         conv_room_prefetch(image + (size_t)(*copied + i) * image_row, 1, image_row, 0, false);
     }
 }
@@ -356,17 +264,17 @@ static void direct_band_item(void *ctx, int item, int i_thread)
     const struct conv_shape *s = d->j->s;
     int i = item / d->n_bands, y0 = item % d->n_bands * d->band;
     const float *image =
-        d->src + (size_t)i * (size_t)d->src_h * (size_t)d->src_w * (size_t)d->src_c;
+        d->src + (size_t)i * (size_t)d->m.src_h * (size_t)d->m.src_w * (size_t)d->m.src_c;
     float *ring = d->rings + (size_t)i_thread * direct_ring_floats(d);
     struct kernel_tap *taps = d->taps + (size_t)i_thread * (size_t)(s->kh * s->kw);
     ptrdiff_t *rows = d->rows + (size_t)i_thread * (size_t)s->kh;
     if (!d->in_place) {
-        memset(ring, 0, (size_t)d->n_slots * d->row_floats * sizeof *ring);
+        memset(ring, 0, (size_t)d->m.n_slots * d->row_floats * sizeof *ring);
     }
     int copied = -1;
-    for (int y = y0; y < MIN(y0 + d->band, d->dst_h); y++) {
+    for (int y = y0; y < MIN(y0 + d->band, d->m.dst_h); y++) {
         direct_rows(d, rows, ring, image, y, &copied);
-        for (int p = 0; p < d->n_phases; p++) {
+        for (int p = 0; p < d->m.n_phases; p++) {
             if (d->phases[p].n_pixels > 0) {
                 direct_row_phase(d, d->in_place ? image : ring, i, y, &d->phases[p], taps, rows);
             }
@@ -392,34 +300,32 @@ static size_t direct_scratch_bytes(const struct machine *mc, const struct conv_s
     size_t bytes = arena_round((size_t)mc->n_threads * direct_ring_floats(&d) * sizeof(float));
     bytes += arena_round((size_t)mc->n_threads * (size_t)(s->kh * s->kw) * sizeof *d.taps);
     bytes += arena_round((size_t)mc->n_threads * (size_t)s->kh * sizeof *d.rows);
-    bytes += arena_round((size_t)d.n_phases * sizeof *d.phases);
-    return bytes + (d.back ? arena_round(direct_weights(s) * sizeof(float)) : 0);
+    bytes += arena_round((size_t)d.m.n_phases * sizeof *d.phases);
+    return bytes + (d.m.back ? arena_round(direct_weights(s) * sizeof(float)) : 0);
 }
 
-static void direct_run_rows(const struct conv_job *j, bool depthwise)
+static void direct_run_rows(const struct conv_job *j)
 {
     const struct conv_shape *s = j->s;
     struct arena tmp = j->tmp;
     struct direct_job d = direct_plan(j->mc, s, j->dir, j->relu_in);
     size_t n_threads = (size_t)j->mc->n_threads;
     d.j = j;
-    d.depthwise = depthwise;
-    d.flat = d.flat && !depthwise;
-    d.src = d.back ? j->dy : j->x;
+    d.src = d.m.back ? j->dy : j->x;
     d.w = j->w;
     d.rings = arena_push(&tmp, n_threads * direct_ring_floats(&d), sizeof(float));
     d.taps = arena_push(&tmp, n_threads * (size_t)(s->kh * s->kw), sizeof *d.taps);
     d.rows = arena_push(&tmp, n_threads * (size_t)s->kh, sizeof *d.rows);
-    d.phases = arena_push(&tmp, (size_t)d.n_phases, sizeof *d.phases);
-    for (int p = 0; p < d.n_phases; p++) {
-        d.phases[p] = direct_phase(&d, s, p);
+    d.phases = arena_push(&tmp, (size_t)d.m.n_phases, sizeof *d.phases);
+    for (int p = 0; p < d.m.n_phases; p++) {
+        d.phases[p] = conv_rows_phase(&d.m, p);
     }
-    if (d.back) {
+    if (d.m.back) {
         d.w = arena_push(&tmp, direct_weights(s), sizeof(float));
         threads_for(j->mc, s->kh * s->kw, direct_transpose_tap, &d);
     }
     if (d.flat) {
-        size_t pixels = (size_t)s->n * (size_t)d.src_h * (size_t)d.src_w;
+        size_t pixels = (size_t)s->n * (size_t)d.m.src_h * (size_t)d.m.src_w;
         threads_for(j->mc, (int)DIV_UP(pixels, (size_t)DIRECT_FLAT_PIXELS), direct_flat_item, &d);
     } else {
         threads_for(j->mc, s->n * d.n_bands, direct_band_item, &d);
@@ -431,19 +337,8 @@ static void direct_run(const struct conv_job *j)
     if (j->dir == CONV_BWD_WEIGHTS) {
         conv_wgrad_run(j);
     } else {
-        direct_run_rows(j, false);
+        direct_run_rows(j);
     }
-}
-
-void conv_direct_run_depthwise(const struct conv_job *j)
-{
-    direct_run_rows(j, true);
-}
-
-size_t conv_direct_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
-                                 enum conv_dir dir)
-{
-    return direct_scratch_bytes(mc, s, dir);
 }
 
 const struct conv_room conv_direct = {

@@ -39,10 +39,10 @@ void conv_wgrad_run(const struct conv_job *j);
 size_t conv_winograd_weights_bytes(const struct machine *mc, const struct conv_shape *s);
 void conv_winograd_weights_run(const struct conv_job *j);
 
-/* conv_direct.c: forward and backward data where every channel is its own group. */
-void conv_direct_run_depthwise(const struct conv_job *j);
-size_t conv_direct_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
-                                 enum conv_dir dir);
+/* conv_direct.c: what is done to outputs beginning at element `at` of the result, output channel `col`;
+ * false for nothing. */
+struct kernel_post;
+bool conv_direct_post(const struct conv_job *j, struct kernel_post *post, size_t at, int col);
 
 /* Ask for a block of n_rows rows of row_floats floats, row_step apart, to be brought near while
  * other work goes on. Winograd's tiles are read and written in short pieces, which the processor's

@@ -71,10 +71,13 @@ struct kernel_gemm {
 };
 
 /*
- * Depthwise work on a row of pixels, each channel by itself:
- *   forward   y[p * y_pixel + i] = post(sum over t of x[taps[t].x + p * x_pixel + i] w[taps[t].w +
- * i]) weights   dw[taps[t].w + i] += sum over p of x[taps[t].x + p * x_pixel + i] y[p * y_pixel +
- * i] for p < n_pixels, i < c; the n of a tap is not used.
+ * Depthwise work on a row of pixels, each channel by itself. A tap is one row of the kernel: n
+ * neighbouring columns, the first at taps[t].x of x and taps[t].w of w.
+ *   forward   y[p * y_pixel + i] = post(sum over t, q < taps[t].n of
+ *                   x[taps[t].x + (p * stride + q) * x_col + i] w[taps[t].w + q * w_col + i])
+ *   weights   dw[taps[t].w + q * w_col + i] += sum over p of
+ *                   x[taps[t].x + (p * stride + q) * x_col + i] y[p * y_pixel + i]
+ * for p < n_pixels, i < c. Columns p * stride + q outside lo .. hi-1 are zeros and not read.
  */
 struct kernel_depth {
     const float *x;
@@ -83,7 +86,10 @@ struct kernel_depth {
     float *dw;      /* weights */
     const struct kernel_tap *taps;
     int n_taps;
-    ptrdiff_t x_pixel, y_pixel;
+    int stride;
+    int lo, hi;
+    bool relu; /* x is passed through ReLU */
+    ptrdiff_t x_col, w_col, y_pixel;
     size_t n_pixels;
     int c;
     const struct kernel_post *post; /* forward; NULL: none */

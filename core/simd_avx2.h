@@ -18,10 +18,6 @@ enum { VL = 8, SIMD_ROWS_1 = 12, SIMD_ROWS_2 = 6, SIMD_ROWS_3 = 4, SIMD_ROWS_4 =
 /* Dot products done together: their sums, the b of a column each, one a. */
 enum { SIMD_DOTS_A = 3, SIMD_DOTS_B = 4 };
 
-/* Pixels of a depthwise row done together: enough to hide the latency of two units. */
-enum { SIMD_ROWS_DEPTH = 12 };
-#define SIMD_DEPTH_TILES(T) SIMD_12(T, 1)
-
 typedef __m256 v_f32;
 typedef __m256i v_mask;
 

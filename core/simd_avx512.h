@@ -24,10 +24,6 @@ enum { VL = 16, SIMD_ROWS_1 = 28, SIMD_ROWS_2 = 14, SIMD_ROWS_3 = 9, SIMD_ROWS_4
 /* Dot products done together: their sums, the b of a column each, one a. */
 enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };
 
-/* Pixels of a depthwise row done together: enough to hide the latency of two units. */
-enum { SIMD_ROWS_DEPTH = 14 };
-#define SIMD_DEPTH_TILES(T) SIMD_14(T, 1)
-
 typedef __m512 v_f32;
 typedef __mmask16 v_mask;
 

@@ -18,10 +18,6 @@ enum { VL = 4, SIMD_ROWS_1 = 24, SIMD_ROWS_2 = 12, SIMD_ROWS_3 = 9, SIMD_ROWS_4 
 /* Dot products done together: their sums, the b of a column each, one a. */
 enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };
 
-/* Pixels of a depthwise row done together: enough to hide the latency of two units. */
-enum { SIMD_ROWS_DEPTH = 14 };
-#define SIMD_DEPTH_TILES(T) SIMD_14(T, 1)
-
 typedef float32x4_t v_f32;
 typedef int v_mask;
 

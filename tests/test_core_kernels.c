@@ -232,6 +232,23 @@ static void check_vec_sum_f32(struct kcheck *c)
     same(c, "y", b, a, 0, 0);
 }
 
+static void check_vec_rows_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 70), rows = a_size(c, 9);
+    size_t to_row = n + rng_below(&c->rng, 4), from_row = n + rng_below(&c->rng, 4);
+    float *from = whole(c, rows > 0 ? (rows - 1) * from_row + n : 0);
+    size_t n_to = rows > 0 ? (rows - 1) * to_row + n : 0;
+    float *a = whole(c, n_to), *b = copy_of(c, a, n_to);
+    bool relu = flip(c);
+    if (n > 1 && rows > 0) {
+        from[1] = NAN;
+    }
+    DESCRIBE("rows %zu, n %zu, relu %d", rows, n, relu);
+    c->ref->vec_rows_f32(a, (ptrdiff_t)to_row, from, (ptrdiff_t)from_row, rows, (int)n, relu);
+    c->k->vec_rows_f32(b, (ptrdiff_t)to_row, from, (ptrdiff_t)from_row, rows, (int)n, relu);
+    same(c, "to", b, a, 0, 0);
+}
+
 static void check_vec_axpy_f32(struct kcheck *c)
 {
     size_t n = a_size(c, 300);
@@ -514,34 +531,48 @@ static void check_wino_dweights_f32(struct kcheck *c)
 
 /* ---- depthwise ---- */
 
-static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[30], size_t *n_x,
+static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[8], size_t *n_x,
                                       size_t *n_w, size_t *n_y)
 {
-    int channels = (int)a_size(c, 70);
+    int channels = (int)a_size(c, 70), usual = 1 + (int)rng_below(&c->rng, 6);
     size_t pixels = a_size(c, 40);
     struct kernel_depth d = {.taps = taps,
-                             .n_taps = (int)rng_below(&c->rng, 30),
-                             .x_pixel = channels + (ptrdiff_t)rng_below(&c->rng, 9),
+                             .n_taps = (int)rng_below(&c->rng, 8),
+                             .stride = 1 + (int)rng_below(&c->rng, 3),
+                             .relu = flip(c),
+                             .x_col = channels + (ptrdiff_t)rng_below(&c->rng, 9),
+                             .w_col = channels + (ptrdiff_t)rng_below(&c->rng, 3),
                              .y_pixel = channels + (ptrdiff_t)rng_below(&c->rng, 9),
                              .n_pixels = pixels,
                              .c = channels};
     bool some = channels > 0 && pixels > 0;
+    int cols = (int)pixels * d.stride + 6;
+    d.lo = flip(c) ? 0 : (int)rng_below(&c->rng, 4);
+    d.hi = flip(c) ? cols : d.lo + (int)rng_below(&c->rng, (uint64_t)cols);
     *n_x = *n_w = *n_y = 0;
     for (int t = 0; t < d.n_taps; t++) {
+        taps[t].n = rng_below(&c->rng, 6) == 0 ? (int)rng_below(&c->rng, 8) : usual;
         taps[t].x = (ptrdiff_t)rng_below(&c->rng, 50);
-        taps[t].w = (ptrdiff_t)t * (channels + 1); /* apart: they are written in backward weights */
-        size_t x_last = (size_t)taps[t].x + (pixels - 1) * (size_t)d.x_pixel + (size_t)channels;
-        *n_x = some ? MAX(*n_x, x_last) : 0;
-        *n_w = channels > 0 ? (size_t)taps[t].w + (size_t)channels : 0;
+        taps[t].w = (ptrdiff_t)*n_w; /* apart: they are written in backward weights */
+        if (channels > 0 && taps[t].n > 0) {
+            *n_w += (size_t)(taps[t].n - 1) * (size_t)d.w_col + (size_t)channels;
+        }
+        /* Columns lo .. last are read; the buffer ends behind the last of them. */
+        ptrdiff_t last = ((ptrdiff_t)pixels - 1) * d.stride + taps[t].n - 1;
+        last = MIN(last, d.hi - 1);
+        if (some && taps[t].n > 0 && last >= d.lo) {
+            *n_x = MAX(*n_x, (size_t)taps[t].x + (size_t)last * (size_t)d.x_col + (size_t)channels);
+        }
     }
     *n_y = some ? (pixels - 1) * (size_t)d.y_pixel + (size_t)channels : 0;
-    DESCRIBE("c %d, pixels %zu, taps %d", channels, pixels, d.n_taps);
+    DESCRIBE("c %d, pixels %zu, kernel rows %d of %d, stride %d", channels, pixels, d.n_taps, usual,
+             d.stride);
     return d;
 }
 
 static void check_depthwise_row_f32(struct kcheck *c)
 {
-    struct kernel_tap taps[30];
+    struct kernel_tap taps[8];
     size_t n_x, n_w, n_y;
     struct kernel_depth d = some_depth(c, taps, &n_x, &n_w, &n_y);
     struct kernel_post post = some_post(c, n_y, (size_t)d.c, true);
@@ -558,7 +589,7 @@ static void check_depthwise_row_f32(struct kcheck *c)
 
 static void check_depthwise_weights_f32(struct kcheck *c)
 {
-    struct kernel_tap taps[30];
+    struct kernel_tap taps[8];
     size_t n_x, n_w, n_y;
     struct kernel_depth d = some_depth(c, taps, &n_x, &n_w, &n_y);
     float *a = whole(c, n_w), *b = copy_of(c, a, n_w);
@@ -716,15 +747,15 @@ struct check {
 #name, check_##name                                                                        \
     }
 static const struct check checks[] = {
-    CHECK(vec_act_f32),        CHECK(vec_act_grad_f32),  CHECK(vec_sum_f32),
-    CHECK(vec_axpy_f32),       CHECK(vec_scale_f32),     CHECK(vec_dot_f32),
-    CHECK(vec_sgd_f32),        CHECK(vec_adam_f32),      CHECK(vec_finite_f32),
-    CHECK(gemm_taps_f32),      CHECK(gemm_dots_f32),     CHECK(wino_input_f32),
-    CHECK(wino_weights_f32),   CHECK(wino_output_f32),   CHECK(wino_gradient_f32),
-    CHECK(wino_dweights_f32),  CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32),
-    CHECK(pool_row_f32),       CHECK(norm_moments_f32),  CHECK(norm_apply_f32),
-    CHECK(norm_grad_sums_f32), CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),
-    CHECK(peak_fma_f32),
+    CHECK(vec_act_f32),           CHECK(vec_act_grad_f32),   CHECK(vec_sum_f32),
+    CHECK(vec_rows_f32),          CHECK(vec_axpy_f32),       CHECK(vec_scale_f32),
+    CHECK(vec_dot_f32),           CHECK(vec_sgd_f32),        CHECK(vec_adam_f32),
+    CHECK(vec_finite_f32),        CHECK(gemm_taps_f32),      CHECK(gemm_dots_f32),
+    CHECK(wino_input_f32),        CHECK(wino_weights_f32),   CHECK(wino_output_f32),
+    CHECK(wino_gradient_f32),     CHECK(wino_dweights_f32),  CHECK(depthwise_row_f32),
+    CHECK(depthwise_weights_f32), CHECK(pool_row_f32),       CHECK(norm_moments_f32),
+    CHECK(norm_apply_f32),        CHECK(norm_grad_sums_f32), CHECK(norm_grad_f32),
+    CHECK(norm_row_sum_f32),      CHECK(peak_fma_f32),
 };
 
 /* One kernel of one tier: what cmocka calls a test. */

@@ -4,6 +4,17 @@
 #include "core/kernels/declare.h"
 #include "core/kernels/finish_ref.h"
 
+/* Channel i of place q of tap t at pixel p. */
+static float depth_x(const struct kernel_depth *d, int t, int q, size_t p, int i)
+{
+    ptrdiff_t col = (ptrdiff_t)p * d->stride + q;
+    if (col < d->lo || col >= d->hi) {
+        return 0;
+    }
+    float x = d->x[d->taps[t].x + col * d->x_col + i];
+    return d->relu && x < 0 ? 0 : x;
+}
+
 void depthwise_row_f32__ref(const struct kernel_depth *d)
 {
     for (size_t p = 0; p < d->n_pixels; p++) {
@@ -11,7 +22,9 @@ void depthwise_row_f32__ref(const struct kernel_depth *d)
         for (int i = 0; i < d->c; i++) {
             float sum = 0;
             for (int t = 0; t < d->n_taps; t++) {
-                sum += d->x[d->taps[t].x + (ptrdiff_t)p * d->x_pixel + i] * d->w[d->taps[t].w + i];
+                for (int q = 0; q < d->taps[t].n; q++) {
+                    sum += depth_x(d, t, q, p, i) * d->w[d->taps[t].w + q * d->w_col + i];
+                }
             }
             d->y[at + i] = d->post ? finish_ref(d->post, sum, d->y, at + i, i) : sum;
         }
@@ -21,11 +34,13 @@ void depthwise_row_f32__ref(const struct kernel_depth *d)
 void depthwise_weights_f32__ref(const struct kernel_depth *d)
 {
     for (int t = 0; t < d->n_taps; t++) {
-        for (size_t p = 0; p < d->n_pixels; p++) {
-            const float *x = d->x + d->taps[t].x + (ptrdiff_t)p * d->x_pixel;
-            const float *dy = d->y + (ptrdiff_t)p * d->y_pixel;
-            for (int i = 0; i < d->c; i++) {
-                d->dw[d->taps[t].w + i] += x[i] * dy[i];
+        for (int q = 0; q < d->taps[t].n; q++) {
+            float *dw = d->dw + d->taps[t].w + q * d->w_col;
+            for (size_t p = 0; p < d->n_pixels; p++) {
+                const float *dy = d->y + (ptrdiff_t)p * d->y_pixel;
+                for (int i = 0; i < d->c; i++) {
+                    dw[i] += depth_x(d, t, q, p, i) * dy[i];
+                }
             }
         }
     }

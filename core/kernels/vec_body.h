@@ -157,6 +157,33 @@ void SIMD_NAME(vec_sum_f32)(float *y, const float *const *x, int n_in, size_t n)
     })
 }
 
+SIMD_INLINE void vec_rows(float *to, ptrdiff_t to_row, const float *from, ptrdiff_t from_row,
+                          size_t n_rows, int n, const bool relu)
+{
+    const v_mask m = v_first(n % VL);
+    for (size_t r = 0; r < n_rows; r++, to += to_row, from += from_row) {
+        int i = 0;
+        for (; i + VL <= n; i += VL) {
+            v_f32 v = v_load(from + i);
+            v_store(to + i, relu ? v_at_least(v, v_zero()) : v);
+        }
+        if (i < n) {
+            v_f32 v = v_load_part(from + i, m);
+            v_store_part(to + i, m, relu ? v_at_least(v, v_zero()) : v);
+        }
+    }
+}
+
+void SIMD_NAME(vec_rows_f32)(float *to, ptrdiff_t to_row, const float *from, ptrdiff_t from_row,
+                             size_t n_rows, int n, bool relu)
+{
+    if (relu) {
+        vec_rows(to, to_row, from, from_row, n_rows, n, true);
+    } else {
+        vec_rows(to, to_row, from, from_row, n_rows, n, false);
+    }
+}
+
 void SIMD_NAME(vec_axpy_f32)(float *y, float a, const float *x, size_t n)
 {
     v_f32 va = v_set1(a);

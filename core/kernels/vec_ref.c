@@ -77,6 +77,16 @@ void vec_sum_f32__ref(float *y, const float *const *x, int n_in, size_t n)
     }
 }
 
+void vec_rows_f32__ref(float *to, ptrdiff_t to_row, const float *from, ptrdiff_t from_row,
+                       size_t n_rows, int n, bool relu)
+{
+    for (size_t r = 0; r < n_rows; r++, to += to_row, from += from_row) {
+        for (int i = 0; i < n; i++) {
+            to[i] = relu && from[i] < 0 ? 0 : from[i];
+        }
+    }
+}
+
 void vec_axpy_f32__ref(float *y, float a, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
