@@ -83,12 +83,7 @@ static void direct_transpose_tap(void *ctx, int tap, int i_thread)
     const float *w = d->j->w + (size_t)tap * (size_t)cg * (size_t)s->k;
     float *t = (float *)d->w + (size_t)place * (size_t)kg * (size_t)s->c;
     for (int g = 0; g < s->groups; g++) {
-        for (int k = 0; k < kg; k++) {
-            for (int c = 0; c < cg; c++) {
-                t[(size_t)k * (size_t)s->c + (size_t)(g * cg + c)] =
-                    w[(size_t)c * (size_t)s->k + (size_t)(g * kg + k)];
-            }
-        }
+        d->j->mc->k->vec_transpose_f32(t + g * cg, s->c, w + g * kg, s->k, cg, kg);
     }
 }
 

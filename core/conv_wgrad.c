@@ -48,9 +48,10 @@ static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_s
     return g;
 }
 
-/* dw of kernel row r += output rows y0 .. y1 of one image. x holds input rows from x_first. */
+/* dw of kernel row r += output rows y0 .. y1 of one image, or = if fresh. x holds input rows from
+ * x_first. */
 static void wgrad_kernel_row(const struct wgrad_job *w, float *dw, const float *x, int x_first,
-                             const float *dy, int r, int y0, int y1)
+                             const float *dy, int r, int y0, int y1, bool fresh)
 {
     const struct conv_shape *s = w->j->s;
     int cg = s->c / s->groups, kg = s->k / s->groups, n_taps = 0;
@@ -69,7 +70,7 @@ static void wgrad_kernel_row(const struct wgrad_job *w, float *dw, const float *
         n_taps = 1;
     }
     bool one_run = s->groups == 1;
-    for (int i = 0; i < (one_run ? 1 : s->groups * s->kw) && n_taps > 0; i++) {
+    for (int i = 0; i < (one_run ? 1 : s->groups * s->kw) && (n_taps > 0 || fresh); i++) {
         int g = i / s->kw, q = i % s->kw;
         struct kernel_gemm k = {.x = x + q * s->c + g * cg,
                                 .w = dy + g * kg,
@@ -83,14 +84,14 @@ static void wgrad_kernel_row(const struct wgrad_job *w, float *dw, const float *
                                 .y_row = s->k,
                                 .n_rows = (size_t)(one_run ? s->kw * cg : cg),
                                 .n_cols = kg,
-                                .accumulate = true};
+                                .accumulate = !fresh};
         w->j->mc->k->gemm_taps_f32(&k);
     }
 }
 
 /* Kernel rows r0 .. r1 - 1 of one image. */
 static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, const float *dy,
-                        int r0, int r1, float *copy)
+                        int r0, int r1, float *copy, bool fresh)
 {
     const struct conv_shape *s = w->j->s;
     size_t image_row = (size_t)s->w * (size_t)s->c;
@@ -104,7 +105,8 @@ static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, co
                 x + (size_t)iy * image_row, image_row, w->j->relu_in ? KERNEL_RELU : KERNEL_NO_ACT);
         }
         for (int r = r0; r < r1; r++) {
-            wgrad_kernel_row(w, dw, w->in_place ? x : copy, w->in_place ? 0 : first, dy, r, y0, y1);
+            wgrad_kernel_row(w, dw, w->in_place ? x : copy, w->in_place ? 0 : first, dy, r, y0, y1,
+                             fresh && y0 == 0);
         }
     }
 }
@@ -115,17 +117,15 @@ static void wgrad_item(void *ctx, int item, int i_thread)
     const struct conv_shape *s = w->j->s;
     int part = w->split ? item / s->kh : item;
     int r0 = w->split ? item % s->kh : 0, r1 = w->split ? r0 + 1 : s->kh;
-    size_t row_weights = w->n_weights / (size_t)s->kh;
     float *dw = w->parts + (size_t)part * w->n_weights;
     float *copy = w->copies + (size_t)i_thread * w->copy_floats;
-    memset(dw + (size_t)r0 * row_weights, 0, (size_t)(r1 - r0) * row_weights * sizeof *dw);
     memset(copy, 0, w->copy_floats * sizeof *copy);
     int first = (int)((int64_t)s->n * part / w->n_parts);
     int last = (int)((int64_t)s->n * (part + 1) / w->n_parts);
     for (int i = first; i < last; i++) {
         wgrad_image(w, dw, w->j->x + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c,
                     w->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->k, r0, r1,
-                    copy);
+                    copy, i == first);
     }
 }
 
@@ -164,9 +164,15 @@ void conv_wgrad_run(const struct conv_job *j)
     struct arena tmp = j->tmp;
     struct wgrad_job w = wgrad_plan(j->mc, j->s, j->relu_in);
     w.j = j;
-    w.parts = arena_push(&tmp, (size_t)w.n_parts * w.n_weights, sizeof(float));
+    w.parts = j->out; /* one part needs no sum */
+    if (w.n_parts > 1) {
+        w.parts = arena_push(&tmp, (size_t)w.n_parts * w.n_weights, sizeof(float));
+    }
     w.copies = arena_push(&tmp, (size_t)j->mc->n_threads * w.copy_floats, sizeof(float));
     threads_for(j->mc, w.n_parts * (w.split ? j->s->kh : 1), wgrad_item, &w);
+    if (w.n_parts == 1) {
+        return;
+    }
     struct wgrad_sum sum = {.mc = j->mc,
                             .dw = j->out,
                             .parts = w.parts,

@@ -86,11 +86,7 @@ static void wino_transpose_tap(void *ctx, int tap, int i_thread)
     size_t plane = (size_t)w->c * (size_t)w->k;
     const float *from = w->j->w + (size_t)tap * plane; /* [k of the job, c of the job] */
     float *to = (float *)w->w9 + (ptrdiff_t)(8 - tap) * w->w9_step;
-    for (int k = 0; k < w->k; k++) {
-        for (int c = 0; c < w->c; c++) {
-            to[(size_t)c * (size_t)w->k + (size_t)k] = from[(size_t)k * (size_t)w->c + (size_t)c];
-        }
-    }
+    w->j->mc->k->vec_transpose_f32(to, w->k, from, w->c, w->k, w->c);
 }
 
 static void wino_weights_item(void *ctx, int item, int i_thread)

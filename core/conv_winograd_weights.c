@@ -162,7 +162,12 @@ void conv_winograd_weights_run(const struct conv_job *j)
     w.j = j;
     w.zeros = arena_push_zero(&tmp, 6 * (size_t)MAX(j->s->c, j->s->k), sizeof(float));
     w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * ww_thread_floats(&w), sizeof(float));
-    w.parts = arena_push(&tmp, (size_t)w.n_parts * 9 * w.plane, sizeof(float));
+    w.parts = j->out; /* one part needs no sum */
+    if (w.n_parts > 1) {
+        w.parts = arena_push(&tmp, (size_t)w.n_parts * 9 * w.plane, sizeof(float));
+    }
     threads_for(j->mc, w.n_parts, ww_part, &w);
-    threads_for(j->mc, (int)DIV_UP(9 * w.plane, (size_t)WW_CHUNK), ww_sum, &w);
+    if (w.n_parts > 1) {
+        threads_for(j->mc, (int)DIV_UP(9 * w.plane, (size_t)WW_CHUNK), ww_sum, &w);
+    }
 }

@@ -37,15 +37,10 @@ static void gemm_pack(const struct gemm_job *g, float *panel, int p0, int n_p, i
         }
         return;
     }
-    /* Blocks of eight columns: a line of the panel is filled while it is near. */
-    for (int j1 = 0; j1 < n; j1 += 8) {
-        int last = MIN(j1 + 8, n);
-        for (int p = 0; p < n_p; p++) {
-            const float *b = g->b + (size_t)(j0 + j1) * ldb + (size_t)(p0 + p);
-            for (int j = j1; j < last; j++, b += ldb) {
-                panel[(size_t)p * (size_t)n + (size_t)j] = g->alpha * *b;
-            }
-        }
+    g->kernels->vec_transpose_f32(panel, n, g->b + (size_t)j0 * ldb + (size_t)p0, (ptrdiff_t)ldb, n,
+                                  n_p);
+    if (g->alpha != 1) {
+        g->kernels->vec_scale_f32(panel, g->alpha, panel, (size_t)n * (size_t)n_p);
     }
 }
 

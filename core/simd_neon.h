@@ -189,4 +189,14 @@ SIMD_INLINE double v_sum64(v_f64 a)
     return vgetq_lane_f64(a, 0) + vgetq_lane_f64(a, 1);
 }
 
+SIMD_INLINE void v_transpose(v_f32 r[VL])
+{
+    const float32x4_t a = vtrn1q_f32(r[0], r[1]), b = vtrn2q_f32(r[0], r[1]);
+    const float32x4_t c = vtrn1q_f32(r[2], r[3]), d = vtrn2q_f32(r[2], r[3]);
+    r[0] = vcombine_f32(vget_low_f32(a), vget_low_f32(c));
+    r[1] = vcombine_f32(vget_low_f32(b), vget_low_f32(d));
+    r[2] = vcombine_f32(vget_high_f32(a), vget_high_f32(c));
+    r[3] = vcombine_f32(vget_high_f32(b), vget_high_f32(d));
+}
+
 #endif

@@ -249,6 +249,21 @@ static void check_vec_rows_f32(struct kcheck *c)
     same(c, "to", b, a, 0, 0);
 }
 
+static void check_vec_transpose_f32(struct kcheck *c)
+{
+    size_t rows = a_size(c, 40), cols = a_size(c, 40);
+    size_t to_row = rows + rng_below(&c->rng, 4), from_row = cols + rng_below(&c->rng, 4);
+    bool some = rows > 0 && cols > 0;
+    float *from = whole(c, some ? (rows - 1) * from_row + cols : 0);
+    size_t n_to = some ? (cols - 1) * to_row + rows : 0;
+    float *a = whole(c, n_to), *b = copy_of(c, a, n_to);
+    DESCRIBE("%zu x %zu", rows, cols);
+    c->ref->vec_transpose_f32(a, (ptrdiff_t)to_row, from, (ptrdiff_t)from_row, (int)rows,
+                              (int)cols);
+    c->k->vec_transpose_f32(b, (ptrdiff_t)to_row, from, (ptrdiff_t)from_row, (int)rows, (int)cols);
+    same(c, "to", b, a, 0, 0);
+}
+
 static void check_vec_axpy_f32(struct kcheck *c)
 {
     size_t n = a_size(c, 300);
@@ -747,15 +762,15 @@ struct check {
 #name, check_##name                                                                        \
     }
 static const struct check checks[] = {
-    CHECK(vec_act_f32),           CHECK(vec_act_grad_f32),   CHECK(vec_sum_f32),
-    CHECK(vec_rows_f32),          CHECK(vec_axpy_f32),       CHECK(vec_scale_f32),
-    CHECK(vec_dot_f32),           CHECK(vec_sgd_f32),        CHECK(vec_adam_f32),
-    CHECK(vec_finite_f32),        CHECK(gemm_taps_f32),      CHECK(gemm_dots_f32),
-    CHECK(wino_input_f32),        CHECK(wino_weights_f32),   CHECK(wino_output_f32),
-    CHECK(wino_gradient_f32),     CHECK(wino_dweights_f32),  CHECK(depthwise_row_f32),
-    CHECK(depthwise_weights_f32), CHECK(pool_row_f32),       CHECK(norm_moments_f32),
-    CHECK(norm_apply_f32),        CHECK(norm_grad_sums_f32), CHECK(norm_grad_f32),
-    CHECK(norm_row_sum_f32),      CHECK(peak_fma_f32),
+    CHECK(vec_act_f32),       CHECK(vec_act_grad_f32),      CHECK(vec_sum_f32),
+    CHECK(vec_rows_f32),      CHECK(vec_transpose_f32),     CHECK(vec_axpy_f32),
+    CHECK(vec_scale_f32),     CHECK(vec_dot_f32),           CHECK(vec_sgd_f32),
+    CHECK(vec_adam_f32),      CHECK(vec_finite_f32),        CHECK(gemm_taps_f32),
+    CHECK(gemm_dots_f32),     CHECK(wino_input_f32),        CHECK(wino_weights_f32),
+    CHECK(wino_output_f32),   CHECK(wino_gradient_f32),     CHECK(wino_dweights_f32),
+    CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32), CHECK(pool_row_f32),
+    CHECK(norm_moments_f32),  CHECK(norm_apply_f32),        CHECK(norm_grad_sums_f32),
+    CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),      CHECK(peak_fma_f32),
 };
 
 /* One kernel of one tier: what cmocka calls a test. */

@@ -184,6 +184,38 @@ void SIMD_NAME(vec_rows_f32)(float *to, ptrdiff_t to_row, const float *from, ptr
     }
 }
 
+/* Squares of VL x VL; those at the edges through masks. */
+void SIMD_NAME(vec_transpose_f32)(float *to, ptrdiff_t to_row, const float *from,
+                                  ptrdiff_t from_row, int n_rows, int n_cols)
+{
+    for (int i = 0; i < n_rows; i += VL) {
+        const v_mask rows = v_first(n_rows - i);
+        for (int j = 0; j < n_cols; j += VL) {
+            const float *p = from + i * from_row + j;
+            float *q = to + j * to_row + i;
+            v_f32 square[VL];
+            if (n_rows - i >= VL && n_cols - j >= VL) {
+                V_FOR(k, VL) {
+                    square[k] = v_load(p + k * from_row);
+                }
+                v_transpose(square);
+                V_FOR(k, VL) {
+                    v_store(q + k * to_row, square[k]);
+                }
+                continue;
+            }
+            const v_mask cols = v_first(n_cols - j), none = v_first(0);
+            V_FOR(k, VL) {
+                square[k] = v_load_part(p + k * from_row, k < n_rows - i ? cols : none);
+            }
+            v_transpose(square);
+            V_FOR(k, VL) {
+                v_store_part(q + k * to_row, k < n_cols - j ? rows : none, square[k]);
+            }
+        }
+    }
+}
+
 void SIMD_NAME(vec_axpy_f32)(float *y, float a, const float *x, size_t n)
 {
     v_f32 va = v_set1(a);

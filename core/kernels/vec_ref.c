@@ -87,6 +87,16 @@ void vec_rows_f32__ref(float *to, ptrdiff_t to_row, const float *from, ptrdiff_t
     }
 }
 
+void vec_transpose_f32__ref(float *to, ptrdiff_t to_row, const float *from, ptrdiff_t from_row,
+                            int n_rows, int n_cols)
+{
+    for (int i = 0; i < n_rows; i++) {
+        for (int j = 0; j < n_cols; j++) {
+            to[j * to_row + i] = from[i * from_row + j];
+        }
+    }
+}
+
 void vec_axpy_f32__ref(float *y, float a, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
