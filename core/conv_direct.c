@@ -148,9 +148,13 @@ static void direct_flat_item(void *ctx, int item, int i_thread)
     size_t p = (size_t)item * DIRECT_FLAT_PIXELS, end = MIN(n, p + DIRECT_FLAT_PIXELS);
     size_t step = MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
     float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
+    bool far = c > 16 && n * c > CONV_FAR_FLOATS; /* rows of one line are foreseen anyway */
     for (; p < end; p += step) {
         size_t rows = MIN(step, end - p);
         const float *x = d->src + p * c;
+        if (far && p + rows < n) {
+            conv_room_prefetch(x + rows * c, 1, MIN(step, n - p - rows) * c, 0, false);
+        }
         if (!d->in_place) {
             d->j->mc->k->vec_act_f32(copy, x, rows * c, KERNEL_RELU);
             x = copy;

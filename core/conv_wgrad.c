@@ -19,6 +19,8 @@
 /* Floats of x and dy worked on at once (48 KiB; from 24 to 128 KiB makes no difference beyond 5 %),
  * and rows of pixels in one call. */
 enum { WGRAD_BLOCK_FLOATS = 12288, WGRAD_MAX_ROWS = 64, WGRAD_PARTS = 8 };
+/* Fewer pixels than this make loading and storing dw too large a share. */
+enum { WGRAD_MIN_PIXELS = 64 };
 
 struct wgrad_job {
     const struct conv_job *j;
@@ -27,7 +29,10 @@ struct wgrad_job {
     size_t n_weights, copy_floats, row_floats;
     int n_parts, rows; /* rows: output rows in a block */
     int right;         /* halo columns after a row; before it: pad */
+    bool flat;         /* 1 x 1: the images of a part are one row of pixels */
+    int pixels;        /* of it in a block */
     bool in_place;     /* rows of x are read where they are */
+    bool far;          /* x or dy come from far */
     bool split;        /* an item is one kernel row of a part, not all of them */
 };
 
@@ -43,8 +48,14 @@ static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_s
     g.rows = (int)MAX((size_t)1, MIN((size_t)WGRAD_MAX_ROWS, WGRAD_BLOCK_FLOATS / row));
     g.rows = MIN(g.rows, s->oh);
     int in_rows = MIN(s->h, (g.rows - 1) * s->stride + s->kh);
-    g.copy_floats = arena_round((size_t)in_rows * g.row_floats * sizeof(float)) / sizeof(float);
-    g.split = mc->n_threads > 1 && g.n_parts < 2 * mc->n_threads;
+    g.flat = s->kh == 1 && s->kw == 1 && s->pad == 0 && s->stride == 1;
+    g.pixels = MAX(WGRAD_BLOCK_FLOATS / (s->c + s->k), (int)WGRAD_MIN_PIXELS);
+    size_t copy = g.flat ? (size_t)g.pixels * (size_t)s->c : (size_t)in_rows * g.row_floats;
+    g.copy_floats = arena_round(copy * sizeof(float)) / sizeof(float);
+    size_t n_x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
+    size_t n_dy = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
+    g.far = MAX(n_x, n_dy) > CONV_FAR_FLOATS && MAX(s->c, s->k) > 64;
+    g.split = !g.flat && mc->n_threads > 1 && g.n_parts < 2 * mc->n_threads;
     return g;
 }
 
@@ -64,10 +75,6 @@ static void wgrad_kernel_row(const struct wgrad_job *w, float *dw, const float *
                                     .w = (ptrdiff_t)y * s->ow * s->k,
                                     .n = s->ow};
         }
-    }
-    if (n_taps > 0 && s->stride == 1 && w->row_floats == (size_t)s->ow * (size_t)s->c) {
-        taps[0].n = n_taps * s->ow; /* 1 x 1: rows follow each other */
-        n_taps = 1;
     }
     bool one_run = s->groups == 1;
     for (int i = 0; i < (one_run ? 1 : s->groups * s->kw) && (n_taps > 0 || fresh); i++) {
@@ -94,7 +101,7 @@ static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, co
                         int r0, int r1, float *copy, bool fresh)
 {
     const struct conv_shape *s = w->j->s;
-    size_t image_row = (size_t)s->w * (size_t)s->c;
+    size_t image_row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->k;
     for (int y0 = 0; y0 < s->oh; y0 += w->rows) {
         int y1 = MIN(y0 + w->rows, s->oh);
         int first = MAX(0, y0 * s->stride - s->pad + r0);
@@ -104,9 +111,53 @@ static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, co
                 copy + (size_t)(iy - first) * w->row_floats + (size_t)(s->pad * s->c),
                 x + (size_t)iy * image_row, image_row, w->j->relu_in ? KERNEL_RELU : KERNEL_NO_ACT);
         }
+        if (w->far) { /* the next block, while this one is worked on */
+            int ahead = MIN(w->rows * s->stride, s->h - 1 - last), rows = MIN(w->rows, s->oh - y1);
+            conv_room_prefetch(x + (size_t)(last + 1) * image_row, ahead, image_row, image_row,
+                               false);
+            conv_room_prefetch(dy + (size_t)y1 * dy_row, rows, dy_row, dy_row, false);
+        }
         for (int r = r0; r < r1; r++) {
             wgrad_kernel_row(w, dw, w->in_place ? x : copy, w->in_place ? 0 : first, dy, r, y0, y1,
                              fresh && y0 == 0);
+        }
+    }
+}
+
+/* Pixels of images first .. last - 1 of a 1x1 convolution. */
+static void wgrad_flat(const struct wgrad_job *w, float *dw, int first, int last, float *copy)
+{
+    const struct conv_shape *s = w->j->s;
+    const struct kernels *k = w->j->mc->k;
+    size_t image = (size_t)s->h * (size_t)s->w, c = (size_t)s->c, kk = (size_t)s->k;
+    size_t begin = (size_t)first * image, end = (size_t)last * image, step = (size_t)w->pixels;
+    int cg = s->c / s->groups, kg = s->k / s->groups;
+    for (size_t p = begin; p < end; p += step) {
+        size_t n = MIN(step, end - p), ahead = MIN(step, end - p - n);
+        const float *x = w->j->x + p * c, *dy = w->j->dy + p * kk;
+        if (w->far) {
+            conv_room_prefetch(x + n * c, 1, ahead * c, 0, false);
+            conv_room_prefetch(dy + n * kk, 1, ahead * kk, 0, false);
+        }
+        if (w->j->relu_in) {
+            k->vec_act_f32(copy, x, n * c, KERNEL_RELU);
+            x = copy;
+        }
+        struct kernel_tap tap = {.n = (int)n};
+        for (int g = 0; g < s->groups; g++) {
+            struct kernel_gemm m = {.x = x + g * cg,
+                                    .w = dy + g * kg,
+                                    .y = dw + g * kg,
+                                    .taps = &tap,
+                                    .n_taps = 1,
+                                    .x_row = 1,
+                                    .x_inner = s->c,
+                                    .w_inner = s->k,
+                                    .y_row = s->k,
+                                    .n_rows = (size_t)cg,
+                                    .n_cols = kg,
+                                    .accumulate = p > begin};
+            k->gemm_taps_f32(&m);
         }
     }
 }
@@ -122,6 +173,10 @@ static void wgrad_item(void *ctx, int item, int i_thread)
     memset(copy, 0, w->copy_floats * sizeof *copy);
     int first = (int)((int64_t)s->n * part / w->n_parts);
     int last = (int)((int64_t)s->n * (part + 1) / w->n_parts);
+    if (w->flat) {
+        wgrad_flat(w, dw, first, last, copy);
+        return;
+    }
     for (int i = first; i < last; i++) {
         wgrad_image(w, dw, w->j->x + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c,
                     w->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->k, r0, r1,
