@@ -131,24 +131,25 @@ static void bench_score_run(const struct bench_case *c, struct arena tmp)
     ASSERT(ok); /* the check or the first run has shown that it fits */
 }
 
-/* One update on a few images, by the plain C kernels too. The update multiplies the rounding of the
- * gradients by the learning rate and what batch norm makes of it: a hundredth of the value is far
- * above that and far below what a wrong gradient does. */
+/* The value before any update, on a few images, by the plain C kernels too. After updates nothing
+ * can be told this way: where a cell has no skip, ReLU makes of a change of the images by 1e-7 one
+ * of the gradients by a tenth, whatever the kernels. Rounding alone stays far below a thousandth of
+ * the value, and a wrong kernel does not. */
 static bool bench_score_check(const struct bench_case *c, struct arena tmp, struct err *e)
 {
     struct bench_score few = *(const struct bench_score *)c->state;
     struct machine ref;
     double expected, value;
-    few.options.steps = MIN(few.options.steps, 1);
+    few.options.steps = 0;
     if (!machine_init(&ref, "ref", c->mc->n_threads, e) ||
         !bench_score_batch(&few, &tmp, &ref, BENCH_SCORE_CHECKED, e) ||
         !bench_score_value(&few, &ref, tmp, &expected, e) ||
         !bench_score_value(&few, c->mc, tmp, &value, e)) {
         return false;
     }
-    if (!(fabs(value - expected) <= 0.01 * fabs(expected)) && !(isnan(value) && isnan(expected))) {
-        return err_set(e, ERR_FAILED, "after %d update the score is %.9g, the reference %.9g",
-                       few.options.steps, value, expected);
+    if (!(fabs(value - expected) <= 1e-3 * fabs(expected)) && !(isnan(value) && isnan(expected))) {
+        return err_set(e, ERR_FAILED, "before any update the score is %.9g, the reference %.9g",
+                       value, expected);
     }
     return true;
 }
