@@ -1,10 +1,11 @@
 /*
- * conv.h: convolution of NHWC feature maps, forward and both backward passes, grouped and depthwise included.
- * Weights are [kh][kw][c/groups][k]. The algorithm per shape is conv's own choice (direct, Winograd, GEMM); each is
- * held to the definition within the bounds stated below. Results do not depend on the number of threads.
+ * conv.h: convolution of NHWC feature maps, forward and both backward passes, grouped and depthwise
+ * included. Weights are [kh][kw][c/groups][k]. The algorithm per shape is conv's own choice
+ * (direct, Winograd, GEMM); each is held to the definition within the bounds stated below. Results
+ * do not depend on the number of threads.
  *
- * Letters: n images, h w input size, c input channels, k output channels, kh kw kernel, oh ow output size,
- * x input, y output, w weights, d. gradient.
+ * Letters: n images, h w input size, c input channels, k output channels, kh kw kernel, oh ow
+ * output size, x input, y output, w weights, d. gradient.
  */
 #ifndef CORE_CONV_H
 #define CORE_CONV_H
@@ -19,7 +20,8 @@ struct conv_shape {
     int oh, ow; /* filled by conv_shape_init: (h + 2 pad - kh) / stride + 1 */
 };
 
-/* What is done to each output element before it is written, in this order; zero = nothing. y may be written only. */
+/* What is done to each output element before it is written, in this order; zero = nothing. y may be
+ * written only. */
 enum conv_act { CONV_ACT_NONE, CONV_ACT_RELU, CONV_ACT_RELU6, CONV_ACT_HSWISH };
 struct conv_post {
     const float *scale; /* [k] or NULL = 1: a batch norm folded */
@@ -31,43 +33,59 @@ struct conv_post {
 enum conv_dir { CONV_FWD, CONV_BWD_DATA, CONV_BWD_WEIGHTS };
 
 /* AUTO is the measured choice; the others force one where it applies (benchmarks and tests). */
-enum conv_algo { CONV_AUTO, CONV_REF, CONV_DIRECT, CONV_WINOGRAD, CONV_IM2COL, CONV_GEMM, CONV_DEPTHWISE, CONV_N_ALGOS };
+enum conv_algo {
+    CONV_AUTO,
+    CONV_REF,
+    CONV_DIRECT,
+    CONV_WINOGRAD,
+    CONV_IM2COL,
+    CONV_GEMM,
+    CONV_DEPTHWISE,
+    CONV_N_ALGOS
+};
 
-/* Winograd's bound: |error| <= CONV_WINOGRAD_FACTOR u max over a result of sum|a||b| (about 1e-5), u = 2^-24. Every
- * other algorithm: n u sum|a||b| of the element itself, n terms. */
+/* Winograd's bound: |error| <= CONV_WINOGRAD_FACTOR u max over a result of sum|a||b| (about 1e-5),
+ * u = 2^-24. Every other algorithm: n u sum|a||b| of the element itself, n terms. */
 enum { CONV_WINOGRAD_FACTOR = 160 };
 
-/* Fill oh, ow; ERR_INPUT for shapes that make no sense (non-positive sizes, c or k not divisible by groups, empty
- * output, products beyond 2^31 elements an image). */
+/* Fill oh, ow; ERR_INPUT for shapes that make no sense (non-positive sizes, c or k not divisible by
+ * groups, empty output, products beyond 2^31 elements an image). */
 MUST_USE bool conv_shape_init(struct conv_shape *s, struct err *e);
 
 /* True where algo can do this shape and direction. */
-bool conv_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir, enum conv_algo algo);
+bool conv_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
+              enum conv_algo algo);
 
 /* The algorithm AUTO stands for. */
 enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir);
 
 const char *conv_algo_name(enum conv_algo algo);
 
-/* Scratch bytes that `tmp` must offer, for this many threads and any of the algorithms AUTO may choose. */
-size_t conv_scratch_bytes(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir, enum conv_algo algo);
+/* Scratch bytes that `tmp` must offer, for this many threads and any of the algorithms AUTO may
+ * choose. */
+size_t conv_scratch_bytes(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
+                          enum conv_algo algo);
 
-/* y[n,oh,ow,k] = post(x * w). relu_in: x is passed through ReLU on the way in (max(x, 0)), so that a ReLU before a
- * convolution need not be written to memory. */
-void conv_forward(const struct machine *mc, float *y, const float *x, const float *w, const struct conv_shape *s,
-                  bool relu_in, const struct conv_post *post, enum conv_algo algo, struct arena tmp);
+/* y[n,oh,ow,k] = post(x * w). relu_in: x is passed through ReLU on the way in (max(x, 0)), so that
+ * a ReLU before a convolution need not be written to memory. */
+void conv_forward(const struct machine *mc, float *y, const float *x, const float *w,
+                  const struct conv_shape *s, bool relu_in, const struct conv_post *post,
+                  enum conv_algo algo, struct arena tmp);
 
-/* dx[n,h,w,c] (+)= dy * w^T; add: add to dx rather than overwrite. mask: NULL, or the [n,h,w,c] input of a ReLU
- * that stands before the convolution: contributions are dropped where mask <= 0. */
-void conv_backward_data(const struct machine *mc, float *dx, const float *dy, const float *w, const struct conv_shape *s,
-                        bool add, const float *mask, enum conv_algo algo, struct arena tmp);
+/* dx[n,h,w,c] (+)= dy * w^T; add: add to dx rather than overwrite. mask: NULL, or the [n,h,w,c]
+ * input of a ReLU that stands before the convolution: contributions are dropped where mask <= 0. */
+void conv_backward_data(const struct machine *mc, float *dx, const float *dy, const float *w,
+                        const struct conv_shape *s, bool add, const float *mask,
+                        enum conv_algo algo, struct arena tmp);
 
 /* dw[kh,kw,c/groups,k] = x (*) dy, overwritten. relu_in as in conv_forward. */
 void conv_backward_weights(const struct machine *mc, float *dw, const float *x, const float *dy,
-                           const struct conv_shape *s, bool relu_in, enum conv_algo algo, struct arena tmp);
+                           const struct conv_shape *s, bool relu_in, enum conv_algo algo,
+                           struct arena tmp);
 
 /* dbias[k] = sum over n, oh, ow of dy, in double, in index order of fixed chunks. */
-void conv_backward_bias(const struct machine *mc, float *dbias, const float *dy, size_t n_pixels, int k, struct arena tmp);
+void conv_backward_bias(const struct machine *mc, float *dbias, const float *dy, size_t n_pixels,
+                        int k, struct arena tmp);
 
 /* Multiply-adds of one image: oh ow k kh kw c/groups. */
 int64_t conv_macs(const struct conv_shape *s);

@@ -1,6 +1,7 @@
 /*
- * machine.h: what a computation runs on: a table of kernels for one CPU tier, and how many threads. Passed const to
- * everything that computes; a worker over candidates is given a copy with one thread.
+ * machine.h: what a computation runs on: a table of kernels for one CPU tier, and how many threads.
+ * Passed const to everything that computes; a worker over candidates is given a copy with one
+ * thread.
  */
 #ifndef CORE_MACHINE_H
 #define CORE_MACHINE_H

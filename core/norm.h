@@ -1,6 +1,6 @@
 /*
- * norm.h: batch normalisation over n_pixels = n h w rows of c channels [Ioffe2015]. Sums run over fixed chunks of
- * rows, combined in double in index order.
+ * norm.h: batch normalisation over n_pixels = n h w rows of c channels [Ioffe2015]. Sums run over
+ * fixed chunks of rows, combined in double in index order.
  */
 #ifndef CORE_NORM_H
 #define CORE_NORM_H
@@ -10,17 +10,21 @@
 
 size_t norm_scratch_bytes(const struct machine *mc, size_t n_pixels, int c);
 
-/* mean[c] and biased var[c] of x[n_pixels, c]; a second pass around the mean, so that var >= 0 always. */
-void norm_stats(const struct machine *mc, float *mean, float *var, const float *x, size_t n_pixels, int c, struct arena tmp);
+/* mean[c] and biased var[c] of x[n_pixels, c]; a second pass around the mean, so that var >= 0
+ * always. */
+void norm_stats(const struct machine *mc, float *mean, float *var, const float *x, size_t n_pixels,
+                int c, struct arena tmp);
 
-/* y = x * scale[c] + shift[c], then ReLU if asked, (+)= if add. In place allowed (y == x) when not add. */
-void norm_apply(const struct machine *mc, float *y, const float *x, const float *scale, const float *shift,
-                size_t n_pixels, int c, bool relu, bool add);
+/* y = x * scale[c] + shift[c], then ReLU if asked, (+)= if add. In place allowed (y == x) when not
+ * add. */
+void norm_apply(const struct machine *mc, float *y, const float *x, const float *scale,
+                const float *shift, size_t n_pixels, int c, bool relu, bool add);
 
 /* Train-mode backward. With xhat = (x - mean) rstd:  dgamma = sum dy xhat, dbeta = sum dy,
- * dx (+)= gamma rstd / N (N dy - dbeta - xhat dgamma). dx may be NULL (only the parameters' gradients). */
-void norm_backward(const struct machine *mc, float *dx, float *dgamma, float *dbeta, const float *x, const float *dy,
-                   const float *mean, const float *rstd, const float *gamma, size_t n_pixels, int c, bool add,
-                   struct arena tmp);
+ * dx (+)= gamma rstd / N (N dy - dbeta - xhat dgamma). dx may be NULL (only the parameters'
+ * gradients). */
+void norm_backward(const struct machine *mc, float *dx, float *dgamma, float *dbeta, const float *x,
+                   const float *dy, const float *mean, const float *rstd, const float *gamma,
+                   size_t n_pixels, int c, bool add, struct arena tmp);
 
 #endif

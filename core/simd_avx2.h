@@ -180,21 +180,21 @@ SIMD_INLINE double v_sum64(v_f64 a)
 SIMD_INLINE void v_transpose(v_f32 r[VL])
 {
     v_f32 t[VL];
-    V_FOR(i, VL / 2) {
+    V_FOR (i, VL / 2) {
         t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
         t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
     }
-    V_FOR(i, VL / 4) {
+    V_FOR (i, VL / 4) {
         r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
         r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
         r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
         r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
     }
-    V_FOR(j, 4) {
+    V_FOR (j, 4) {
         t[j] = _mm256_permute2f128_ps(r[j], r[4 + j], 0x20);
         t[4 + j] = _mm256_permute2f128_ps(r[j], r[4 + j], 0x31);
     }
-    V_FOR(j, VL) {
+    V_FOR (j, VL) {
         r[j] = t[j];
     }
 }

@@ -12,10 +12,17 @@
 #define SIMD_ISA_WORD   "avx512"
 #define SIMD_NAME(name) name##__avx512
 
-/* VL: floats in a register. Accumulators of a tile of rows x columns of vectors, with its columns of
- * weights and one broadcast, fill 32 registers: 28 x 1, 14 x 2, 9 x 3, 6 x 4 run at .89 .98 .99 .99
- * of peak on Zen 5. */
-enum { VL = 16, SIMD_ROWS_1 = 28, SIMD_ROWS_2 = 14, SIMD_ROWS_3 = 9, SIMD_ROWS_4 = 6, SIMD_COLS = 4 };
+/* VL: floats in a register. Accumulators of a tile of rows x columns of vectors, with its columns
+ * of weights and one broadcast, fill 32 registers: 28 x 1, 14 x 2, 9 x 3, 6 x 4 run at .89 .98 .99
+ * .99 of peak on Zen 5. */
+enum {
+    VL = 16,
+    SIMD_ROWS_1 = 28,
+    SIMD_ROWS_2 = 14,
+    SIMD_ROWS_3 = 9,
+    SIMD_ROWS_4 = 6,
+    SIMD_COLS = 4
+};
 
 /* T(rows, columns) for every tile there is. */
 #define SIMD_TILES_1(T) SIMD_28(T, 1)
@@ -196,11 +203,11 @@ SIMD_INLINE double v_sum64(v_f64 a)
 SIMD_INLINE void v_transpose(v_f32 r[VL])
 {
     v_f32 t[VL];
-    V_FOR(i, VL / 2) {
+    V_FOR (i, VL / 2) {
         t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
         t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
     }
-    V_FOR(i, VL / 4) {
+    V_FOR (i, VL / 4) {
         const __m512d a = _mm512_castps_pd(t[4 * i]), b = _mm512_castps_pd(t[4 * i + 1]);
         const __m512d c = _mm512_castps_pd(t[4 * i + 2]), d = _mm512_castps_pd(t[4 * i + 3]);
         r[4 * i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
@@ -209,13 +216,13 @@ SIMD_INLINE void v_transpose(v_f32 r[VL])
         r[4 * i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
     }
     /* r[4 i + j] holds column 4 q + j of rows 4 i .. 4 i + 3 in its quarter q. */
-    V_FOR(j, 4) {
+    V_FOR (j, 4) {
         t[j] = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88);
         t[4 + j] = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xdd);
         t[8 + j] = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
         t[12 + j] = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xdd);
     }
-    V_FOR(j, 4) {
+    V_FOR (j, 4) {
         r[j] = _mm512_shuffle_f32x4(t[j], t[8 + j], 0x88);
         r[8 + j] = _mm512_shuffle_f32x4(t[j], t[8 + j], 0xdd);
         r[4 + j] = _mm512_shuffle_f32x4(t[4 + j], t[12 + j], 0x88);

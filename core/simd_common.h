@@ -7,8 +7,8 @@
 
 #define SIMD_INLINE static inline __attribute__((always_inline))
 
-/* for (i = 0 .. n-1) where n is known once the function is inlined: the loop disappears, which arrays
- * of registers need. */
+/* for (i = 0 .. n-1) where n is known once the function is inlined: the loop disappears, which
+ * arrays of registers need. */
 #if defined(__clang__)
 #define V_FOR(i, n) _Pragma("clang loop unroll(full)") for (int i = 0; i < (n); i++)
 #else
@@ -20,9 +20,10 @@
 
 /*
  * Addresses of up to 28 rows that lie one stride apart. Inside a loop a compiler hoists one address
- * a row, which needs more registers than there are. With four strides it takes on trust, made afresh
- * in each step by simd_rows_at, every address is base + stride * {1, 2, 4}, which the processor adds
- * for nothing. Found by reading what gcc 12 made; 16 rows x 1 register went from .73 to .85 of peak.
+ * a row, which needs more registers than there are. With four strides it takes on trust, made
+ * afresh in each step by simd_rows_at, every address is base + stride * {1, 2, 4}, which the
+ * processor adds for nothing. Found by reading what gcc 12 made; 16 rows x 1 register went from .73
+ * to .85 of peak.
  */
 struct simd_rows {
     const char *x0, *x8, *x16, *x24;

@@ -1,5 +1,5 @@
-/* simd_neon.h: four floats a register (AArch64); the words of simd_avx512.h. A mask is a count of lanes:
- * NEON has no masked access, so what is left over goes lane by lane. */
+/* simd_neon.h: four floats a register (AArch64); the words of simd_avx512.h. A mask is a count of
+ * lanes: NEON has no masked access, so what is left over goes lane by lane. */
 #ifndef CORE_SIMD_NEON_H
 #define CORE_SIMD_NEON_H
 
@@ -11,7 +11,14 @@
 #define SIMD_NAME(name) name##__neon
 
 /* Thirty-two registers, as with AVX-512. */
-enum { VL = 4, SIMD_ROWS_1 = 24, SIMD_ROWS_2 = 12, SIMD_ROWS_3 = 9, SIMD_ROWS_4 = 6, SIMD_COLS = 4 };
+enum {
+    VL = 4,
+    SIMD_ROWS_1 = 24,
+    SIMD_ROWS_2 = 12,
+    SIMD_ROWS_3 = 9,
+    SIMD_ROWS_4 = 6,
+    SIMD_COLS = 4
+};
 #define SIMD_TILES_1(T) SIMD_24(T, 1)
 #define SIMD_TILES(T)   SIMD_TILES_1(T) SIMD_12(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
 

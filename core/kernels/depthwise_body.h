@@ -1,8 +1,8 @@
 /*
- * depthwise_body.h: depthwise work, a register of channels of up to eight pixels at a time. Forward: a
- * column of the input is loaded once for all the pixels that see it. Weights: the sums of a kernel row
- * or of all nine places of a 3x3 stay in registers while the row of pixels passes by. Pixels at a
- * border, and channels that do not fill a register, read through masks.
+ * depthwise_body.h: depthwise work, a register of channels of up to eight pixels at a time.
+ * Forward: a column of the input is loaded once for all the pixels that see it. Weights: the sums
+ * of a kernel row or of all nine places of a 3x3 stay in registers while the row of pixels passes
+ * by. Pixels at a border, and channels that do not fill a register, read through masks.
  */
 #include "core/kernels/post_body.h"
 
@@ -33,13 +33,13 @@ SIMD_INLINE void depth_run(const int P, const int KW, const int S, v_f32 acc[DEP
                            ptrdiff_t x_col, const float *w, ptrdiff_t w_col)
 {
     v_f32 wv[5];
-    V_FOR(q, KW) {
+    V_FOR (q, KW) {
         wv[q] = v_get(w + q * w_col, r->part, r->m);
     }
-    V_FOR(j, (P - 1) * S + KW) {
+    V_FOR (j, (P - 1) * S + KW) {
         if (j % S < KW) { /* some pixel sees it */
             v_f32 v = depth_x(r, x, col + j);
-            V_FOR(q, KW) {
+            V_FOR (q, KW) {
                 if (j >= q && (j - q) % S == 0 && (j - q) / S < P) {
                     acc[(j - q) / S] = v_fma(v, wv[q], acc[(j - q) / S]);
                 }
@@ -56,7 +56,7 @@ SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth 
     const ptrdiff_t x_col = d->x_col, w_col = d->w_col, col = (ptrdiff_t)first * d->stride;
     const float *x = d->x + col * x_col + i, *w = d->w + i;
     v_f32 acc[DEPTH_PIXELS];
-    V_FOR(p, P) {
+    V_FOR (p, P) {
         acc[p] = v_zero();
     }
     for (int t = 0; t < d->n_taps; t++) {
@@ -84,7 +84,7 @@ SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth 
     float *y = d->y;
     ptrdiff_t at = (ptrdiff_t)first * d->y_pixel + i;
     const ptrdiff_t y_pixel = d->y_pixel;
-    V_FOR(p, P) {
+    V_FOR (p, P) {
         if (post) {
             acc[p] = post_value(post, acc[p], y, at, i, r->m);
         }
@@ -132,12 +132,13 @@ typedef void depth_pixels_fn(const struct kernel_depth *d, size_t first);
     {                                                                                              \
         depth_pixels(P, S, d, first);                                                              \
     }
-SIMD_8(DEPTH_FN, 1) SIMD_8(DEPTH_FN, 2)
+SIMD_8(DEPTH_FN, 1)
+SIMD_8(DEPTH_FN, 2)
 
-/* [stride - 1][pixels - 1] */
-static depth_pixels_fn *const depth_fns[2][DEPTH_PIXELS] = {
+    /* [stride - 1][pixels - 1] */
+    static depth_pixels_fn *const depth_fns[2][DEPTH_PIXELS] = {
 #define DEPTH_ROW(P, S) [S - 1][P - 1] = depth_pixels_##P##_##S,
-    SIMD_8(DEPTH_ROW, 1) SIMD_8(DEPTH_ROW, 2)
+        SIMD_8(DEPTH_ROW, 1) SIMD_8(DEPTH_ROW, 2)
 #undef DEPTH_ROW
 };
 
@@ -163,16 +164,16 @@ SIMD_INLINE void depth_sums(const int ROWS, const int COLS, v_f32 acc[DEPTH_SUMS
     const ptrdiff_t x_col = d->x_col, y_pixel = d->y_pixel, x_pixel = d->stride * x_col;
     const float *x[3] = {x0[0], x0[1], x0[2]};
     dy += (ptrdiff_t)first * y_pixel;
-    V_FOR(k, ROWS) {
+    V_FOR (k, ROWS) {
         x[k] += (ptrdiff_t)first * x_pixel;
     }
     for (size_t p = first; p < last; p++, dy += y_pixel) {
         const v_f32 g = v_get(dy, r->part, r->m);
         const ptrdiff_t col = (ptrdiff_t)p * d->stride + q;
-        V_FOR(k, ROWS) {
-            V_FOR(j, COLS) {
-                acc[k * COLS + j] = v_fma(depth_x(r, x[k] + j * x_col, col + j), g,
-                                          acc[k * COLS + j]);
+        V_FOR (k, ROWS) {
+            V_FOR (j, COLS) {
+                acc[k * COLS + j] =
+                    v_fma(depth_x(r, x[k] + j * x_col, col + j), g, acc[k * COLS + j]);
             }
             x[k] += x_pixel;
         }
@@ -192,9 +193,9 @@ SIMD_INLINE void depth_weights(const int ROWS, const int COLS, const struct kern
     ptrdiff_t right = d->hi - q - COLS < 0 ? 0 : (d->hi - q - COLS) / s + 1;
     v_f32 acc[DEPTH_SUMS];
     const float *x[3] = {NULL, NULL, NULL}, *dy = d->y + i;
-    V_FOR(r, ROWS) {
+    V_FOR (r, ROWS) {
         x[r] = d->x + d->taps[t + r].x + q * d->x_col + i;
-        V_FOR(k, COLS) {
+        V_FOR (k, COLS) {
             acc[r * COLS + k] = v_get(d->dw + d->taps[t + r].w + (q + k) * w_col + i, part, m);
         }
     }
@@ -203,8 +204,8 @@ SIMD_INLINE void depth_weights(const int ROWS, const int COLS, const struct kern
     depth_sums(ROWS, COLS, acc, x, dy, d, &border, q, 0, (size_t)left);
     depth_sums(ROWS, COLS, acc, x, dy, d, &inner, q, (size_t)left, (size_t)right);
     depth_sums(ROWS, COLS, acc, x, dy, d, &border, q, (size_t)right, (size_t)n);
-    V_FOR(r, ROWS) {
-        V_FOR(k, COLS) {
+    V_FOR (r, ROWS) {
+        V_FOR (k, COLS) {
             v_put(d->dw + d->taps[t + r].w + (q + k) * w_col + i, acc[r * COLS + k], part, m);
         }
     }

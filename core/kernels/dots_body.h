@@ -10,12 +10,12 @@ SIMD_INLINE void dots_step(const int NA, const int NB, v_f32 acc[DOTS_MAX], cons
                            ptrdiff_t lda, const float *b, ptrdiff_t ldb, bool part, v_mask m)
 {
     v_f32 vb[SIMD_DOTS_B];
-    V_FOR(j, NB) {
+    V_FOR (j, NB) {
         vb[j] = v_get(b + j * ldb, part, m);
     }
-    V_FOR(i, NA) {
+    V_FOR (i, NA) {
         v_f32 va = v_get(a + i * lda, part, m);
-        V_FOR(j, NB) {
+        V_FOR (j, NB) {
             acc[i * NB + j] = v_fma(va, vb[j], acc[i * NB + j]);
         }
     }
@@ -25,7 +25,7 @@ SIMD_INLINE void dots_tile(const int NA, const int NB, double *sums, ptrdiff_t r
                            ptrdiff_t lda, const float *b, ptrdiff_t ldb, int k)
 {
     v_f32 acc[DOTS_MAX];
-    V_FOR(i, NA * NB) {
+    V_FOR (i, NA * NB) {
         acc[i] = v_zero();
     }
     int p = 0;
@@ -35,8 +35,8 @@ SIMD_INLINE void dots_tile(const int NA, const int NB, double *sums, ptrdiff_t r
     if (p < k) {
         dots_step(NA, NB, acc, a + p, lda, b + p, ldb, true, v_first(k - p));
     }
-    V_FOR(i, NA) {
-        V_FOR(j, NB) {
+    V_FOR (i, NA) {
+        V_FOR (j, NB) {
             v_f32 v = acc[i * NB + j];
             sums[i * row + j] += v_sum64(v_add64(v_low64(v), v_high64(v)));
         }

@@ -11,8 +11,9 @@
 enum { GEMM_MAX_ACC = 32, GEMM_MAX_KB = 4, GEMM_MAX_ROWS = SIMD_ROWS_1 };
 
 /* Rows of x this far apart, and neighbours within, are compiled for themselves where a tile is one
- * register wide: sixteen channels in and out, the first third of the networks for CIFAR. There a step
- * is one load a product, and addresses made by the way cost a tenth (28 x 1: 288 -> 260 cycles). */
+ * register wide: sixteen channels in and out, the first third of the networks for CIFAR. There a
+ * step is one load a product, and addresses made by the way cost a tenth (28 x 1: 288 -> 260
+ * cycles). */
 enum { GEMM_NEAR = 16 };
 
 /* The pointers of one tile. */
@@ -47,18 +48,18 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
                            const struct kernel_gemm *g, const struct gemm_at *at)
 {
     v_f32 acc[GEMM_MAX_ACC];
-    V_FOR(i, P * KB) {
+    V_FOR (i, P * KB) {
         acc[i] = v_zero();
     }
     if (g->accumulate) {
-        V_FOR(i, P * KB) {
-            acc[i] = v_get(at->y + i / KB * g->y_row + i % KB * VL, tail && i % KB == KB - 1,
-                               at->last);
+        V_FOR (i, P * KB) {
+            acc[i] =
+                v_get(at->y + i / KB * g->y_row + i % KB * VL, tail && i % KB == KB - 1, at->last);
         }
     }
     struct simd_rows rows = simd_rows_of(g->x_row);
-    /* What the inner loop does not need waits in memory: in a register of the vector unit, where gcc
-     * would put it, it would come back only after all products in flight. */
+    /* What the inner loop does not need waits in memory: in a register of the vector unit, where
+     * gcc would put it, it would come back only after all products in flight. */
     const struct gemm_at *volatile home = at;
     for (volatile int t = 0; t < home->g->n_taps; t++) {
         const struct kernel_tap tap = home->g->taps[t];
@@ -67,18 +68,18 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
         ptrdiff_t w_step = home->g->w_inner * (ptrdiff_t)sizeof(float);
         for (int n = tap.n; n > 0; n--, x += x_step, w += w_step) {
             v_f32 wv[GEMM_MAX_KB];
-            V_FOR(k, KB) {
-                wv[k] = v_get((const float *)(const void *)w + k * VL, tail && k == KB - 1,
-                              at->last);
+            V_FOR (k, KB) {
+                wv[k] =
+                    v_get((const float *)(const void *)w + k * VL, tail && k == KB - 1, at->last);
             }
             if (!near) {
                 simd_rows_at(&rows, x, P);
             }
-            V_FOR(p, P) {
-                const float *xp = near ? (const float *)(const void *)x + p * GEMM_NEAR
-                                       : simd_row(&rows, p);
+            V_FOR (p, P) {
+                const float *xp =
+                    near ? (const float *)(const void *)x + p * GEMM_NEAR : simd_row(&rows, p);
                 v_f32 b = v_set1(*xp);
-                V_FOR(k, KB) {
+                V_FOR (k, KB) {
                     acc[p * KB + k] = v_fma(b, wv[k], acc[p * KB + k]);
                 }
             }
@@ -88,7 +89,7 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
     g = at->g;
     if (g->post) {
         float sums[GEMM_MAX_ACC * VL];
-        V_FOR(i, P * KB) {
+        V_FOR (i, P * KB) {
             v_store(sums + i * VL, acc[i]);
         }
         gemm_finish(g, at, sums, P, KB);
@@ -98,8 +99,8 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
     float *y = at->y;
     const ptrdiff_t y_row = g->y_row;
     const v_mask last = at->last;
-    V_FOR(p, P) {
-        V_FOR(k, KB) {
+    V_FOR (p, P) {
+        V_FOR (k, KB) {
             v_put(y + k * VL, acc[p * KB + k], tail && k == KB - 1, last);
         }
         y += y_row;
@@ -111,11 +112,11 @@ typedef void gemm_tile_fn(const struct kernel_gemm *g, const struct gemm_at *at)
 #define GEMM_TILE(P, KB)                                                                           \
     static void gemm_tile_##P##x##KB(const struct kernel_gemm *g, const struct gemm_at *at)        \
     {                                                                                              \
-        gemm_tile(P, KB, false, false, g, at);                                                           \
+        gemm_tile(P, KB, false, false, g, at);                                                     \
     }                                                                                              \
     static void gemm_part_##P##x##KB(const struct kernel_gemm *g, const struct gemm_at *at)        \
     {                                                                                              \
-        gemm_tile(P, KB, true, false, g, at);                                                            \
+        gemm_tile(P, KB, true, false, g, at);                                                      \
     }
 SIMD_TILES(GEMM_TILE)
 

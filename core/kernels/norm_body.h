@@ -11,50 +11,51 @@ enum { NORM_MAX_ACC = 8, NORM_MAX_KB = 4 };
 #define NORM_PART(k) (tail && (k) == KB - 1)
 
 /* Sums over rows of a and of b, where a = f(x), b = g(x) (moments: a = x - mean, b = a a; with dy:
- * a = dy, b = dy (x - mean)). dy NULL: moments. b NULL: a = x alone. */
-SIMD_INLINE void norm_sums(const int KB, const bool tail, float *a, float *b, const float *x,
-                           const float *dy, const float *mean, size_t n_rows, size_t c, v_mask last)
+ * a = dy, b = dy (x - mean)). dy NULL: moments. Not two: a = x alone. */
+SIMD_INLINE void norm_sums(const int KB, const bool tail, const bool two, float *a, float *b,
+                           const float *x, const float *dy, const float *mean, size_t n_rows,
+                           size_t c, v_mask last)
 {
-    const int U = NORM_MAX_ACC / KB > 4 && b ? 4 : NORM_MAX_ACC / KB;
+    const int U = NORM_MAX_ACC / KB > 4 && two ? 4 : NORM_MAX_ACC / KB;
     v_f32 sa[NORM_MAX_ACC], sb[NORM_MAX_ACC], mu[NORM_MAX_KB];
-    V_FOR(i, NORM_MAX_ACC) {
+    V_FOR (i, NORM_MAX_ACC) {
         sa[i] = sb[i] = v_zero();
     }
-    V_FOR(k, KB) {
-        mu[k] = b ? v_get(mean + k * VL, NORM_PART(k), last) : v_zero();
+    V_FOR (k, KB) {
+        mu[k] = two ? v_get(mean + k * VL, NORM_PART(k), last) : v_zero();
     }
     size_t r = 0;
     for (; r + (size_t)U <= n_rows; r += (size_t)U) {
-        V_FOR(u, U) {
-            V_FOR(k, KB) {
+        V_FOR (u, U) {
+            V_FOR (k, KB) {
                 const size_t at = (r + (size_t)u) * c + (size_t)k * VL;
-                v_f32 v = v_get(x + at, NORM_PART(k), last), d = b ? v_sub(v, mu[k]) : v;
+                v_f32 v = v_get(x + at, NORM_PART(k), last), d = two ? v_sub(v, mu[k]) : v;
                 v_f32 f = dy ? v_get(dy + at, NORM_PART(k), last) : d;
                 sa[u * KB + k] = v_add(sa[u * KB + k], f);
-                if (b) {
+                if (two) {
                     sb[u * KB + k] = v_fma(f, d, sb[u * KB + k]);
                 }
             }
         }
     }
     for (; r < n_rows; r++) {
-        V_FOR(k, KB) {
+        V_FOR (k, KB) {
             const size_t at = r * c + (size_t)k * VL;
-            v_f32 v = v_get(x + at, NORM_PART(k), last), d = b ? v_sub(v, mu[k]) : v;
+            v_f32 v = v_get(x + at, NORM_PART(k), last), d = two ? v_sub(v, mu[k]) : v;
             v_f32 f = dy ? v_get(dy + at, NORM_PART(k), last) : d;
             sa[k] = v_add(sa[k], f);
-            if (b) {
+            if (two) {
                 sb[k] = v_fma(f, d, sb[k]);
             }
         }
     }
-    V_FOR(k, KB) {
-        V_FOR(u, U - 1) {
+    V_FOR (k, KB) {
+        V_FOR (u, U - 1) {
             sa[k] = v_add(sa[k], sa[(u + 1) * KB + k]);
             sb[k] = v_add(sb[k], sb[(u + 1) * KB + k]);
         }
         v_put(a + k * VL, sa[k], NORM_PART(k), last);
-        if (b) {
+        if (two) {
             v_put(b + k * VL, sb[k], NORM_PART(k), last);
         }
     }
@@ -101,7 +102,7 @@ void SIMD_NAME(norm_row_sum_f32)(float *sum, const float *x, size_t n_rows, int 
 {
     float part_sum[NORM_MAX_KB * VL];
 #define CALL(KB, tail)                                                                             \
-    norm_sums(KB, tail, part_sum, NULL, x + j, NULL, NULL, n_rows, (size_t)c, last);               \
+    norm_sums(KB, tail, false, part_sum, NULL, x + j, NULL, NULL, n_rows, (size_t)c, last);        \
     for (int i = 0; i < MIN(left, NORM_MAX_KB * VL); i++) {                                        \
         sum[j + i] += part_sum[i];                                                                 \
     }
@@ -114,35 +115,35 @@ void SIMD_NAME(norm_moments_f32)(float *mean, float *sum, float *sum2, const flo
 {
     float share = n_rows > 0 ? 1 / (float)n_rows : 0;
 #define CALL(KB, tail)                                                                             \
-    norm_sums(KB, tail, mean + j, NULL, x + j, NULL, NULL, n_rows, (size_t)c, last);               \
+    norm_sums(KB, tail, false, mean + j, NULL, x + j, NULL, NULL, n_rows, (size_t)c, last);        \
     for (int i = j; i < j + MIN(left, NORM_MAX_KB * VL); i++) {                                    \
         mean[i] *= share;                                                                          \
     }                                                                                              \
-    norm_sums(KB, tail, sum + j, sum2 + j, x + j, NULL, mean + j, n_rows, (size_t)c, last)
+    norm_sums(KB, tail, true, sum + j, sum2 + j, x + j, NULL, mean + j, n_rows, (size_t)c, last)
     NORM_COLUMNS(c, CALL)
 #undef CALL
 }
 
 void SIMD_NAME(norm_grad_sums_f32)(float *sum_dy, float *sum_dyx, const float *x, const float *dy,
-                                   const float *mean, size_t n_rows, int c)
-{
+                                   const float *mean, size_t n_rows, int c){
 #define CALL(KB, tail)                                                                             \
-    norm_sums(KB, tail, sum_dy + j, sum_dyx + j, x + j, dy + j, mean + j, n_rows, (size_t)c, last)
+    norm_sums(KB, tail, true, sum_dy + j, sum_dyx + j, x + j, dy + j, mean + j, n_rows, (size_t)c, \
+              last)
     NORM_COLUMNS(c, CALL)
 #undef CALL
 }
 
-SIMD_INLINE void norm_apply(const int KB, const bool tail, float *y, const float *x,
-                            const float *scale, const float *shift, size_t n_rows, size_t c,
-                            bool relu, bool add, v_mask last)
+SIMD_INLINE
+    void norm_apply(const int KB, const bool tail, float *y, const float *x, const float *scale,
+                    const float *shift, size_t n_rows, size_t c, bool relu, bool add, v_mask last)
 {
     v_f32 a[NORM_MAX_KB], b[NORM_MAX_KB];
-    V_FOR(k, KB) {
+    V_FOR (k, KB) {
         a[k] = v_get(scale + k * VL, NORM_PART(k), last);
         b[k] = v_get(shift + k * VL, NORM_PART(k), last);
     }
     for (size_t r = 0; r < n_rows; r++, x += c, y += c) {
-        V_FOR(k, KB) {
+        V_FOR (k, KB) {
             v_f32 v = v_fma(v_get(x + k * VL, NORM_PART(k), last), a[k], b[k]);
             v = relu ? v_at_least(v, v_zero()) : v;
             v = add ? v_add(v_get(y + k * VL, NORM_PART(k), last), v) : v;
@@ -152,8 +153,7 @@ SIMD_INLINE void norm_apply(const int KB, const bool tail, float *y, const float
 }
 
 void SIMD_NAME(norm_apply_f32)(float *y, const float *x, const float *scale, const float *shift,
-                               size_t n_rows, int c, bool relu, bool add)
-{
+                               size_t n_rows, int c, bool relu, bool add){
 #define CALL(KB, tail)                                                                             \
     norm_apply(KB, tail, y + j, x + j, scale + j, shift + j, n_rows, (size_t)c, relu, add, last)
     NORM_COLUMNS(c, CALL)
@@ -165,14 +165,14 @@ SIMD_INLINE void norm_grad(const int KB, const bool tail, float *dx, const float
                            const float *d, size_t n_rows, size_t c, bool add, v_mask last)
 {
     v_f32 va[NORM_MAX_KB], vb[NORM_MAX_KB], vd[NORM_MAX_KB], mu[NORM_MAX_KB];
-    V_FOR(k, KB) {
+    V_FOR (k, KB) {
         va[k] = v_get(a + k * VL, NORM_PART(k), last);
         vb[k] = v_get(b + k * VL, NORM_PART(k), last);
         vd[k] = v_get(d + k * VL, NORM_PART(k), last);
         mu[k] = v_get(mean + k * VL, NORM_PART(k), last);
     }
     for (size_t r = 0; r < n_rows; r++, x += c, dy += c, dx += c) {
-        V_FOR(k, KB) {
+        V_FOR (k, KB) {
             v_f32 xm = v_sub(v_get(x + k * VL, NORM_PART(k), last), mu[k]);
             v_f32 v = v_fma(va[k], v_get(dy + k * VL, NORM_PART(k), last), v_fma(vb[k], xm, vd[k]));
             v = add ? v_add(v_get(dx + k * VL, NORM_PART(k), last), v) : v;

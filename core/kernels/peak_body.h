@@ -7,15 +7,15 @@ enum { PEAK_ACC = 12 };
 double SIMD_NAME(peak_fma_f32)(float *value, size_t n)
 {
     v_f32 acc[PEAK_ACC], half = v_set1(0.5f), one = v_set1(1);
-    V_FOR(j, PEAK_ACC) {
+    V_FOR (j, PEAK_ACC) {
         acc[j] = v_set1((float)j); /* all different, lest the compiler make one of them */
     }
     for (size_t i = 0; i < n; i++) {
-        V_FOR(j, PEAK_ACC) {
+        V_FOR (j, PEAK_ACC) {
             acc[j] = v_fma(acc[j], half, one);
         }
     }
-    V_FOR(j, PEAK_ACC - 1) {
+    V_FOR (j, PEAK_ACC - 1) {
         acc[0] = v_at_least(acc[0], acc[j + 1]);
     }
     v_store_part(value, v_first(1), acc[0]);

@@ -1,4 +1,5 @@
-/* vec_body.h: element-wise kernels. The same code runs on whole registers and on the masked rest. */
+/* vec_body.h: element-wise kernels. The same code runs on whole registers and on the masked rest.
+ */
 #include "core/kernels/declare.h"
 
 /* Whole registers, then one masked: BODY sees `i`, V_GET(p) and V_PUT(p, v). */
@@ -19,13 +20,14 @@
 #define V_GET(p)    (part ? v_load_part((p) + i, m) : v_load((p) + i))
 #define V_PUT(p, v) (part ? v_store_part((p) + i, m, (v)) : (void)(v_store((p) + i, (v)), (void)m))
 
-/* exp x within 2 ulp for |x| < 87; beyond, the value at +-87. x = n ln 2 + r with |r| <= ln 2 / 2, and
- * the Taylor series of degree 7 of exp r, whose rest is below 6e-9. */
+/* exp x within 2 ulp for |x| < 87; beyond, the value at +-87. x = n ln 2 + r with |r| <= ln 2 / 2,
+ * and the Taylor series of degree 7 of exp r, whose rest is below 6e-9. */
 SIMD_INLINE v_f32 vec_exp(v_f32 x)
 {
     x = v_at_most(v_at_least(x, v_set1(-87)), v_set1(87));
     v_f32 n = v_round(v_mul(x, v_set1(1.44269504f)));
-    v_f32 r = v_fnma(n, v_set1(0.693359375f), x); /* ln 2 in two parts: n times the first is exact */
+    v_f32 r =
+        v_fnma(n, v_set1(0.693359375f), x); /* ln 2 in two parts: n times the first is exact */
     r = v_fnma(n, v_set1(-2.12194440e-4f), r);
     v_f32 p = v_set1(1.0f / 5040);
     p = v_fma(p, r, v_set1(1.0f / 720));
@@ -146,16 +148,15 @@ void SIMD_NAME(vec_act_grad_f32)(float *dx, const float *x, const float *dy, siz
     }
 }
 
-void SIMD_NAME(vec_sum_f32)(float *y, const float *const *x, int n_in, size_t n)
-{
-    VEC_LOOP(n, {
-        v_f32 sum = V_GET(x[0]);
-        for (int j = 1; j < n_in; j++) {
-            sum = v_add(sum, V_GET(x[j]));
-        }
-        V_PUT(y, sum);
-    })
-}
+void SIMD_NAME(vec_sum_f32)(float *y, const float *const *x, int n_in,
+                            size_t n){VEC_LOOP(n,
+                                               {
+                                                   v_f32 sum = V_GET(x[0]);
+                                                   for (int j = 1; j < n_in; j++) {
+                                                       sum = v_add(sum, V_GET(x[j]));
+                                                   }
+                                                   V_PUT(y, sum);
+                                               })}
 
 SIMD_INLINE void vec_rows(float *to, ptrdiff_t to_row, const float *from, ptrdiff_t from_row,
                           size_t n_rows, int n, const bool relu)
@@ -195,21 +196,21 @@ void SIMD_NAME(vec_transpose_f32)(float *to, ptrdiff_t to_row, const float *from
             float *q = to + j * to_row + i;
             v_f32 square[VL];
             if (n_rows - i >= VL && n_cols - j >= VL) {
-                V_FOR(k, VL) {
+                V_FOR (k, VL) {
                     square[k] = v_load(p + k * from_row);
                 }
                 v_transpose(square);
-                V_FOR(k, VL) {
+                V_FOR (k, VL) {
                     v_store(q + k * to_row, square[k]);
                 }
                 continue;
             }
             const v_mask cols = v_first(n_cols - j), none = v_first(0);
-            V_FOR(k, VL) {
+            V_FOR (k, VL) {
                 square[k] = v_load_part(p + k * from_row, k < n_rows - i ? cols : none);
             }
             v_transpose(square);
-            V_FOR(k, VL) {
+            V_FOR (k, VL) {
                 v_store_part(q + k * to_row, k < n_cols - j ? rows : none, square[k]);
             }
         }

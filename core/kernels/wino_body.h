@@ -1,8 +1,8 @@
 /*
- * wino_body.h: the transforms of Winograd's F(4x4, 3x3), a register of channels at a time. A pass over
- * columns and one over rows; two rows of the result at a time share their sums and fit the registers,
- * inputs are loaded again for each pair rather than kept in between. SIMD_OPAQUE keeps addresses out
- * of registers (simd_common.h).
+ * wino_body.h: the transforms of Winograd's F(4x4, 3x3), a register of channels at a time. A pass
+ * over columns and one over rows; two rows of the result at a time share their sums and fit the
+ * registers, inputs are loaded again for each pair rather than kept in between. SIMD_OPAQUE keeps
+ * addresses out of registers (simd_common.h).
  */
 #include "core/kernels/post_body.h"
 
@@ -69,7 +69,7 @@ SIMD_INLINE void wino_bt_both(float *v, ptrdiff_t v_step, const float *const p[6
     struct wino_planes out = wino_planes(v, v_step);
     v_f32 s[6], t[6];
     ptrdiff_t at = 0;
-    V_FOR(q, 6) {
+    V_FOR (q, 6) {
         v_f32 d0 = wino_pixel(how, p[0] + at, q), d2 = wino_pixel(how, p[2] + at, q);
         v_f32 d4 = wino_pixel(how, p[4] + at, q);
         s[q] = v_fma(four, d0, v_fnma(five, d2, d4));
@@ -79,7 +79,7 @@ SIMD_INLINE void wino_bt_both(float *v, ptrdiff_t v_step, const float *const p[6
     wino_bt_row(&out, s, how);
     wino_next_row(&out);
     at = 0;
-    V_FOR(q, 6) {
+    V_FOR (q, 6) {
         v_f32 d1 = wino_pixel(how, p[1] + at, q), d2 = wino_pixel(how, p[2] + at, q);
         v_f32 d3 = wino_pixel(how, p[3] + at, q), d4 = wino_pixel(how, p[4] + at, q);
         v_f32 a = v_fnma(four, d2, d4), b = v_fnma(four, d1, d3);
@@ -93,7 +93,7 @@ SIMD_INLINE void wino_bt_both(float *v, ptrdiff_t v_step, const float *const p[6
     wino_bt_row(&out, t, how);
     wino_next_row(&out);
     at = 0;
-    V_FOR(q, 6) {
+    V_FOR (q, 6) {
         v_f32 d1 = wino_pixel(how, p[1] + at, q), d2 = wino_pixel(how, p[2] + at, q);
         v_f32 d3 = wino_pixel(how, p[3] + at, q), d4 = wino_pixel(how, p[4] + at, q);
         v_f32 e = v_sub(d4, d2), f = v_sub(d3, d1);
@@ -107,7 +107,7 @@ SIMD_INLINE void wino_bt_both(float *v, ptrdiff_t v_step, const float *const p[6
     wino_bt_row(&out, t, how);
     wino_next_row(&out);
     at = 0;
-    V_FOR(q, 6) {
+    V_FOR (q, 6) {
         v_f32 d1 = wino_pixel(how, p[1] + at, q), d3 = wino_pixel(how, p[3] + at, q);
         v_f32 d5 = wino_pixel(how, p[5] + at, q);
         s[q] = v_fma(four, d1, v_fnma(five, d3, d5));
@@ -124,7 +124,7 @@ SIMD_INLINE void wino_input(float *v, ptrdiff_t v_step, const float *const *rows
                 *r5 = rows[5];
     struct wino_read how = {.masked = masked, .relu = relu};
     int i = 0;
-    V_FOR(q, 6) {
+    V_FOR (q, 6) {
         how.mask[q] = v_first(q >= lo && q < hi ? VL : 0);
     }
     for (; i + VL <= c; i += VL) {
@@ -135,7 +135,7 @@ SIMD_INLINE void wino_input(float *v, ptrdiff_t v_step, const float *const *rows
         const float *const p[6] = {r0 + i, r1 + i, r2 + i, r3 + i, r4 + i, r5 + i};
         how.masked = how.part = true;
         how.m = v_first(c - i);
-        V_FOR(q, 6) {
+        V_FOR (q, 6) {
             how.mask[q] = v_first(q >= lo && q < hi ? c - i : 0);
         }
         wino_bt_both(v + i, v_step, p, c, &how);
@@ -178,15 +178,15 @@ void SIMD_NAME(wino_weights_f32)(float *u, ptrdiff_t u_step, const float *w, ptr
     for (size_t i = 0; i < n; i += VL) {
         const v_mask m = v_first((ptrdiff_t)(n - i));
         v_f32 half[3][6];
-        V_FOR(q, 3) {
+        V_FOR (q, 3) {
             const float *g = w + q * w_step + (ptrdiff_t)i;
             wino_g(v_load_part(g, m), v_load_part(g + 3 * w_step, m),
                    v_load_part(g + 6 * w_step, m), half[q]);
         }
-        V_FOR(r, 6) {
+        V_FOR (r, 6) {
             v_f32 o[6];
             wino_g(half[0][r], half[1][r], half[2][r], o);
-            V_FOR(q, 6) {
+            V_FOR (q, 6) {
                 v_store_part(u + (r * 6 + q) * u_step + (ptrdiff_t)i, m, o[q]);
             }
         }
@@ -211,7 +211,7 @@ SIMD_INLINE void wino_at_row(const struct kernel_wino_out *o, const v_f32 d[6], 
         return;
     }
     ptrdiff_t at = r * o->y_row + i;
-    V_FOR(q, 4) {
+    V_FOR (q, 4) {
         if (q < o->n_cols) {
             v_f32 v = o->post ? post_value(o->post, out[q], o->y, at, i, m) : out[q];
             v_put(o->y + at, v, part, m);
@@ -227,7 +227,7 @@ SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const bool 
     ptrdiff_t t1 = 6 * o->m_step, t3 = 3 * t1, t5 = 5 * t1;
     const float *p = o->m + i;
     v_f32 s[6], t[6];
-    V_FOR(q, 6) {
+    V_FOR (q, 6) {
         v_f32 m3 = v_get(p + t3, part, m), m4 = v_get(p + 4 * t1, part, m);
         v_f32 m1 = v_get(p + t1, part, m), m2 = v_get(p + 2 * t1, part, m);
         v_f32 a = v_add(m1, m2), e = v_add(m3, m4);
@@ -239,7 +239,7 @@ SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const bool 
     wino_at_row(o, s, 0, i, part, m);
     wino_at_row(o, t, 2, i, part, m);
     p = o->m + i;
-    V_FOR(q, 6) {
+    V_FOR (q, 6) {
         v_f32 m3 = v_get(p + t3, part, m), m4 = v_get(p + 4 * t1, part, m);
         v_f32 m1 = v_get(p + t1, part, m), m2 = v_get(p + 2 * t1, part, m);
         v_f32 b = v_sub(m1, m2), f = v_sub(m3, m4);
@@ -300,8 +300,8 @@ SIMD_INLINE void wino_a_both(float *v, ptrdiff_t v_step, const float *const p[4]
     struct wino_planes out = wino_planes(v, v_step);
     v_f32 d[4][4], s[4];
     ptrdiff_t at = 0;
-    V_FOR(q, 4) {
-        V_FOR(r, 4) {
+    V_FOR (q, 4) {
+        V_FOR (r, 4) {
             d[r][q] = wino_pixel(how, p[r] + at, q);
         }
         at += pixel;
@@ -309,24 +309,24 @@ SIMD_INLINE void wino_a_both(float *v, ptrdiff_t v_step, const float *const p[4]
     }
     wino_a_row(&out, d[0], how);
     wino_next_row(&out);
-    V_FOR(q, 4) {
+    V_FOR (q, 4) {
         s[q] = v_add(v_add(d[0][q], d[2][q]), v_add(d[1][q], d[3][q]));
     }
     wino_a_row(&out, s, how);
     wino_next_row(&out);
-    V_FOR(q, 4) {
+    V_FOR (q, 4) {
         s[q] = v_sub(v_add(d[0][q], d[2][q]), v_add(d[1][q], d[3][q]));
     }
     wino_a_row(&out, s, how);
     wino_next_row(&out);
-    V_FOR(q, 4) {
+    V_FOR (q, 4) {
         d[0][q] = v_fma(four, d[2][q], d[0][q]);
         d[1][q] = v_fma(four, d[3][q], d[1][q]);
         s[q] = v_fma(two, d[1][q], d[0][q]);
     }
     wino_a_row(&out, s, how);
     wino_next_row(&out);
-    V_FOR(q, 4) {
+    V_FOR (q, 4) {
         s[q] = v_fnma(two, d[1][q], d[0][q]);
     }
     wino_a_row(&out, s, how);
@@ -348,7 +348,7 @@ void SIMD_NAME(wino_gradient_f32)(float *v, ptrdiff_t v_step, const float *const
         const float *const p[4] = {r0 + i, r1 + i, r2 + i, r3 + i};
         how.masked = how.part = true;
         how.m = v_first(c - i);
-        V_FOR(q, 4) {
+        V_FOR (q, 4) {
             how.mask[q] = v_first(q >= lo && q < hi ? c - i : 0);
         }
         wino_a_both(v + i, v_step, p, c, &how);
@@ -361,8 +361,7 @@ SIMD_INLINE void wino_gt(const v_f32 m[6], v_f32 o[3])
     const v_f32 sixth = v_set1(1.0f / 6), fourth = v_set1(1.0f / 4);
     v_f32 near_sum = v_add(m[1], m[2]), near_diff = v_sub(m[2], m[1]);
     v_f32 far_sum = v_add(m[3], m[4]), far_diff = v_sub(m[3], m[4]);
-    o[0] = v_fma(fourth, m[0],
-                 v_mul(sixth, v_fma(fourth, far_sum, v_sub(v_zero(), near_sum))));
+    o[0] = v_fma(fourth, m[0], v_mul(sixth, v_fma(fourth, far_sum, v_sub(v_zero(), near_sum))));
     o[1] = v_mul(sixth, v_fma(v_set1(0.5f), far_diff, near_diff));
     o[2] = v_fma(sixth, v_sub(far_sum, near_sum), m[5]);
 }
@@ -373,20 +372,20 @@ void SIMD_NAME(wino_dweights_f32)(float *dw, ptrdiff_t w_step, const float *m, p
     for (size_t i = 0; i < n; i += VL) {
         const v_mask mask = v_first((ptrdiff_t)(n - i));
         v_f32 half[6][3];
-        V_FOR(q, 6) {
+        V_FOR (q, 6) {
             v_f32 d[6];
-            V_FOR(r, 6) {
+            V_FOR (r, 6) {
                 d[r] = v_load_part(m + (r * 6 + q) * m_step + (ptrdiff_t)i, mask);
             }
             wino_gt(d, half[q]);
         }
-        V_FOR(r, 3) {
+        V_FOR (r, 3) {
             v_f32 d[6], o[3];
-            V_FOR(q, 6) {
+            V_FOR (q, 6) {
                 d[q] = half[q][r];
             }
             wino_gt(d, o);
-            V_FOR(q, 3) {
+            V_FOR (q, 3) {
                 v_store_part(dw + (r * 3 + q) * w_step + (ptrdiff_t)i, mask, o[q]);
             }
         }
