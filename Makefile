@@ -7,6 +7,8 @@ CC      ?= gcc
 AR      ?= ar
 PREFIX  ?= /usr/local
 BUILD   ?= build
+# The program; another name beside another BUILD keeps two builds apart.
+PROGRAM ?= hdnas
 # make V=1 shows the commands.
 V       ?= 0
 ifeq ($(V),0)
@@ -61,9 +63,9 @@ BENCH_SRC  := $(wildcard bench/bench_*.c)
 BENCH_BIN  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 
 .PHONY: all demo check kcheck peers deps test-deps install uninstall clean help tests
-all: hdnas
+all: $(PROGRAM)
 
-hdnas: $(BUILD)/cli/main.o $(call archives,$(cli_LIBS))
+$(PROGRAM): $(BUILD)/cli/main.o $(call archives,$(cli_LIBS))
 	$(call SAY,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -120,10 +122,10 @@ PEER_LIBS_xnnpack := -lXNNPACK -lpthreadpool
 $(BUILD)/bench/peers/conv_%: $(BUILD)/bench/peers/conv_%.o $(BUILD)/bench/peers/conv_peers.o $(call archives,$(cli_LIBS))
 	$(call SAY,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(PEER_LIBS_$*)
-peers: hdnas
+peers: $(PROGRAM)
 	@BUILD=$(BUILD) CC=$(CC) python3 bench/peers/run.py $(PEERS)
 
-tests: hdnas $(TEST_BIN)
+tests: $(PROGRAM) $(TEST_BIN)
 
 help:
 	@echo 'make            build ./hdnas'
@@ -149,9 +151,9 @@ test-deps:
 	$(call need_packages,$(BUILD_PACKAGES) $(TEST_PACKAGES))
 
 demo: deps
-	@$(MAKE) --no-print-directory -j$$(nproc) hdnas
+	@$(MAKE) --no-print-directory -j$$(nproc) $(PROGRAM)
 	@rm -rf $(BUILD)/demo
-	./hdnas search --data builtin --device local --population 16 --generations 8 --seed 1 --out $(BUILD)/demo
+	./$(PROGRAM) search --data builtin --device local --population 16 --generations 8 --seed 1 --out $(BUILD)/demo
 
 check: test-deps
 	@$(MAKE) --no-print-directory -j$$(nproc) tests
@@ -160,14 +162,14 @@ check: test-deps
 kcheck: $(BUILD)/tests/test_core_kernels
 	$<
 
-install: hdnas
+install: $(PROGRAM)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/hdnas
-	install -m 755 hdnas $(DESTDIR)$(PREFIX)/bin/hdnas
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/hdnas
 	install -m 644 $(wildcard data/builtin/*) $(DESTDIR)$(PREFIX)/share/hdnas/
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/hdnas $(DESTDIR)$(PREFIX)/share/hdnas
 
 clean:
-	rm -rf $(BUILD) hdnas
+	rm -rf $(BUILD) $(PROGRAM)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
