@@ -10,17 +10,19 @@
 
 /* What a stream of draws is for. Append only: the numbers are part of every recorded run. */
 enum rng_purpose {
-    RNG_INIT = 1,    /* weights; index = parameter */
-    RNG_SHUFFLE = 2, /* order of examples; index = epoch */
-    RNG_AUGMENT = 3, /* crop, flip, cutout; index = epoch * 2^32 + example */
-    RNG_SEARCH = 4,  /* evolution; index = generation */
-    RNG_ARCH = 5,    /* random architectures; index = number of the architecture */
-    RNG_BATCH = 6,   /* the batch of the representation score */
-    RNG_SYNTH = 7,   /* synthetic images; index = example */
-    RNG_LATENT = 8,  /* reparameterisation noise; index = step */
-    RNG_TEST = 9,    /* tests and benchmarks */
-    RNG_SCORE = 10,  /* draws of training-free scores; index = architecture */
+    RNG_INIT = 1,       /* weights; index = parameter */
+    RNG_SHUFFLE = 2,    /* order of examples; index = epoch */
+    RNG_AUGMENT = 3,    /* crop, flip, cutout; index = epoch * 2^32 + example */
+    RNG_SEARCH = 4,     /* evolution; index = generation */
+    RNG_ARCH = 5,       /* random architectures; index = number of the architecture */
+    RNG_BATCH = 6,      /* the batch of the representation score */
+    RNG_SYNTH = 7,      /* synthetic images; index = example */
+    RNG_LATENT = 8,     /* reparameterisation noise; index = step */
+    RNG_TEST = 9,       /* tests and benchmarks */
+    RNG_SCORE = 10,     /* draws of training-free scores; index = architecture */
     RNG_BOOTSTRAP = 11, /* resampling; index = number of the sample */
+    RNG_SPLIT = 12,     /* which examples are for training; index = 0 */
+    RNG_METRIC = 13,    /* draws of disentanglement metrics; index = the metric's own */
 };
 
 struct rng {

@@ -3,7 +3,7 @@
  * lists the rooms. Every parser treats its input as hostile.
  *
  * SPEC: builtin | cifar10:DIR | cifar100:DIR | mnist:DIR | fashion-mnist[:DIR] |
- *       images:DIR | synthetic[:N]
+ *       images:DIR | synthetic[:N] | sprites[:N][,side=S][,noise][,colour]
  */
 #ifndef DATA_DATASET_H
 #define DATA_DATASET_H
@@ -12,6 +12,14 @@
 #include "core/feed.h"
 
 enum dataset_split { DATASET_TRAIN, DATASET_TEST };
+
+/* What an image was made from, where that is known: for disentanglement metrics. */
+struct dataset_factors {
+    int n;                    /* 0 = unknown, as for most sets */
+    const char *const *names; /* [n] "shape" ... */
+    const int32_t *cards;     /* [n] how many values each has */
+    int32_t *values;          /* [images, n], 0 .. card-1 */
+};
 
 struct dataset {
     char name[32];  /* "cifar10" */
@@ -25,12 +33,13 @@ struct dataset {
     float mean[FEED_MAX_CHANNELS];  /* customary normalisation of this set, of value/255 */
     float std[FEED_MAX_CHANNELS];
     char sha256[65]; /* over the files read, in order: for the manifest */
+    struct dataset_factors factors;
 };
 
 struct dataset_options {
     int resize;    /* images: side to resize to; 0 = 32 */
     size_t limit;  /* at most this many images (0 = all), the first ones */
-    uint64_t seed; /* synthetic */
+    uint64_t seed; /* synthetic, sprites */
 };
 
 struct dataset_format {
