@@ -25,12 +25,21 @@ static const struct option_spec score_options[] = {
     {"save-init", OPTION_TEXT, "FILE", NULL,
      "write the starting weights; one architecture", 0, 0},
     {"trace", OPTION_TEXT, "FILE", NULL,
-     "write step,loss,cka1,..,cross_entropy of every step; one architecture", 0, 0},
+     "write step,loss,cka1,..,cross_entropy,seconds of every step; several architectures are told "
+     "apart by a first column", 0, 0},
     OPTIONS_COMMON,
 };
 /* clang-format on */
 
-enum { MAX_WORKERS = 256 };
+enum { MAX_WORKERS = 256, MAX_TRACE_ROWS = 10000000 };
+
+/* The course of one candidate. */
+struct job_trace {
+    double start;             /* clock */
+    struct score_step *steps; /* [updates + 1] */
+    double *seconds;          /* [updates + 1] since start */
+    int n;                    /* steps taken: fewer where it diverged */
+};
 
 struct job {
     const struct options *o;
@@ -42,20 +51,16 @@ struct job {
     double *scores, *seconds; /* [n] */
     struct err *errors;       /* [n] */
     struct arena workers[MAX_WORKERS];
-    struct text trace; /* grows in the command's arena */
-    bool tracing;
+    struct job_trace *traces; /* [n]; NULL = no --trace */
     struct json *json; /* NULL = CSV as it comes */
     struct progress progress;
 };
 
 static void job_on_step(void *ctx, const struct score_step *step)
 {
-    struct job *job = ctx;
-    text_printf(&job->trace, "%d,%.9g", step->step, step->loss);
-    for (int i = 0; i < job->judge.batch.n_taps; i++) {
-        text_printf(&job->trace, ",%.9g", step->cka[i]);
-    }
-    text_printf(&job->trace, ",%.9g\n", step->cross_entropy);
+    struct job_trace *trace = ctx;
+    trace->steps[trace->n] = *step;
+    trace->seconds[trace->n++] = clock_now_s() - trace->start;
 }
 
 static bool job_work(void *ctx, int i, int worker)
@@ -93,10 +98,13 @@ static bool job_work(void *ctx, int i, int worker)
         .init_path = init,
         .save_init_path = save,
         .info = &info,
-        .on_step = job->tracing ? job_on_step : NULL,
-        .ctx = job,
+        .on_step = job->traces ? job_on_step : NULL,
+        .ctx = job->traces ? &job->traces[i] : NULL,
         .tmp = tmp,
     };
+    if (job->traces) {
+        job->traces[i].start = start;
+    }
     bool ok = job->judge.score->run(&score, &job->scores[i], &job->errors[i]);
     job->seconds[i] = clock_now_s() - start;
     return ok;
@@ -127,36 +135,73 @@ static void job_done(void *ctx, int i)
 
 static bool job_single(const struct job *job, struct err *e)
 {
-    static const char *const single[] = {"init", "save-init", "trace"};
+    static const char *const single[] = {"init", "save-init"};
     for (size_t i = 0; i < N_ELEMS(single); i++) {
         if (options_text(job->o, single[i]) && job->n != 1) {
             return err_set(e, ERR_USAGE, "--%s goes with one architecture, %d were given",
                            single[i], job->n);
         }
-        bool is_trace = strcmp(single[i], "trace") == 0;
-        const struct score *score = job->judge.score;
-        bool useless = is_trace ? !score->needs_reference : score->no_weights;
-        if (options_text(job->o, single[i]) && useless) {
-            return err_set(e, ERR_USAGE, "--%s: the score %s %s", single[i], score->name,
-                           is_trace ? "trains nothing" : "looks at no weights");
+        if (options_text(job->o, single[i]) && job->judge.score->no_weights) {
+            return err_set(e, ERR_USAGE, "--%s: the score %s looks at no weights", single[i],
+                           job->judge.score->name);
         }
     }
     return true;
 }
 
-/* The trace is gathered in memory and put in place whole, so that a failed run leaves no half of
- * one. */
-static bool job_run(struct job *job, struct err *e)
+static bool job_trace_open(struct job *job, struct arena *keep, struct err *e)
 {
-    const char *trace = options_text(job->o, "trace");
-    if (trace) {
-        job->tracing = true;
-        text_printf(&job->trace, "step,loss");
-        for (int i = 0; i < job->judge.batch.n_taps; i++) {
-            text_printf(&job->trace, ",cka%d", i + 1);
-        }
-        text_printf(&job->trace, ",cross_entropy\n");
+    size_t rows = (size_t)job->judge.score_options.steps + 1;
+    if (!options_text(job->o, "trace")) {
+        return true;
     }
+    if (!job->judge.score->needs_reference) {
+        return err_set(e, ERR_USAGE, "--trace: the score %s trains nothing",
+                       job->judge.score->name);
+    }
+    if (rows * (size_t)job->n > MAX_TRACE_ROWS) {
+        return err_set(e, ERR_USAGE, "--trace: %d architectures x %zu steps are more than %d lines",
+                       job->n, rows, (int)MAX_TRACE_ROWS);
+    }
+    job->traces = arena_push_zero(keep, (size_t)job->n, sizeof *job->traces);
+    for (int i = 0; i < job->n; i++) {
+        job->traces[i].steps = arena_push(keep, rows, sizeof *job->traces[i].steps);
+        job->traces[i].seconds = arena_push(keep, rows, sizeof *job->traces[i].seconds);
+    }
+    return true;
+}
+
+/* Everything at once at the end, so that a failed run leaves no half of a trace. */
+static bool job_trace_write(const struct job *job, struct arena *keep, struct err *e)
+{
+    int n_taps = job->judge.batch.n_taps;
+    struct text out;
+    text_init(&out, keep);
+    text_printf(&out, "%sstep,loss", job->n > 1 ? "arch," : "");
+    for (int k = 0; k < n_taps; k++) {
+        text_printf(&out, ",cka%d", k + 1);
+    }
+    text_add(&out, ",cross_entropy,seconds\n");
+    for (int i = 0; i < job->n; i++) {
+        char arch[SPACE_TEXT_LEN + 1] = "";
+        if (job->n > 1) {
+            job->space->format(&job->archs[i], arch);
+            strcat(arch, ",");
+        }
+        for (int s = 0; s < job->traces[i].n; s++) {
+            const struct score_step *step = &job->traces[i].steps[s];
+            text_printf(&out, "%s%d,%.9g", arch, step->step, step->loss);
+            for (int k = 0; k < n_taps; k++) {
+                text_printf(&out, ",%.9g", step->cka[k]);
+            }
+            text_printf(&out, ",%.9g,%.4f\n", step->cross_entropy, job->traces[i].seconds[s]);
+        }
+    }
+    return file_write(options_text(job->o, "trace"), out.s, out.n, e);
+}
+
+static bool job_run(struct job *job, struct arena *keep, struct err *e)
+{
     if (!job->json) {
         puts("index,arch,score,seconds");
     } else {
@@ -173,20 +218,20 @@ static bool job_run(struct job *job, struct err *e)
         json_end(job->json);
         json_print(job->json, stdout);
     }
-    return !trace || file_write(trace, job->trace.s, job->trace.n, e);
+    return !job->traces || job_trace_write(job, keep, e);
 }
 
 static bool score_run(const struct options *o, struct arena *keep, struct err *e)
 {
     struct job job = {.o = o};
     struct json json;
-    text_init(&job.trace, keep);
     json_init(&json, keep);
     job.json = o->json ? &json : NULL;
     if (!machine_init(&job.mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) ||
         !space_find(&job.space, options_text(o, "space"), e) ||
         !archlist_read(&job.archs, &job.n, keep, job.space, o, e) ||
-        !judge_open(&job.judge, o, keep, &job.mc, e) || !job_single(&job, e)) {
+        !judge_open(&job.judge, o, keep, &job.mc, e) || !job_single(&job, e) ||
+        !job_trace_open(&job, keep, e)) {
         return false;
     }
     job.mc.n_threads = MIN(job.mc.n_threads, MAX_WORKERS);
@@ -197,7 +242,7 @@ static bool score_run(const struct options *o, struct arena *keep, struct err *e
     for (int i = 0; ok && i < job.mc.n_threads; i++) {
         ok = arena_init(&job.workers[i], judge_worker_bytes(o, job.mc.n_threads), e);
     }
-    ok = ok && job_run(&job, e);
+    ok = ok && job_run(&job, keep, e);
     for (int i = 0; i < job.mc.n_threads; i++) {
         arena_release(&job.workers[i]);
     }

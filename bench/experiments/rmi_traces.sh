@@ -1,0 +1,49 @@
+#!/bin/sh
+# The courses behind the study of the score: for every setting below, loss, CKA and cross-entropy after each update, of random
+# cells of NAS-Bench-201 (seed 1, as given: the sample of correlate_scores.sh). About 110 core-minutes on an AVX-512 machine
+# for all settings; interrupted, the same command goes on, ten cells at a time. rmi_study.py reads the folder.
+#   usage: rmi_traces.sh OUT_DIR NASBENCH201.csv CIFAR10_DIR CIFAR10_REFERENCE [CIFAR100_DIR CIFAR100_REFERENCE]
+#   ONLY="c10-b32-s1 ..." takes some settings; THREADS=1
+set -eu
+[ $# -eq 4 ] || [ $# -eq 6 ] || { sed -n '5,6s/# *//p' "$0"; exit 2; }
+out=$1 truth=$2 c10=$3 reference10=$4 c100=${5:-} reference100=${6:-}
+hdnas=${HDNAS:-$(dirname "$0")/../../hdnas}
+mkdir -p "$out"
+
+# name, data, batch, seed, updates, cells
+settings='c10-b32-s1 c10 32 1 150 300
+c10-b32-s2 c10 32 2 150 100
+c10-b32-s3 c10 32 3 150 100
+c10-b16-s1 c10 16 1 100 100
+c10-b64-s1 c10 64 1 50 100
+c10-b128-s1 c10 128 1 20 100
+c100-b32-s1 c100 32 1 150 150
+c100-b32-s2 c100 32 2 50 100'
+
+if [ ! -f "$out/cells.txt" ]; then
+    "$hdnas" correlate --quiet --as-given --sample 300 --seed 1 --truth "$truth:c10_test200" --scores params --resamples 0 \
+        --data "cifar10:$c10" \
+        --out "$out/sample" >/dev/null
+    cut -d, -f1 "$out/sample/scores.csv" | tail -n +2 >"$out/cells.part"
+    mv "$out/cells.part" "$out/cells.txt"
+fi
+
+echo "$settings" | while read -r name data batch seed updates cells; do
+    case " ${ONLY:-$name} " in *" $name "*) ;; *) continue ;; esac
+    if [ "$data" = c100 ]; then
+        [ -n "$c100" ] || continue
+        images=cifar100:$c100 reference=$reference100
+    else
+        images=cifar10:$c10 reference=$reference10
+    fi
+    mkdir -p "$out/$name"
+    first=1
+    while [ "$first" -le "$cells" ]; do
+        file=$out/$name/$(printf %03d "$first").csv
+        # Ten lines or what is left; the trace is put in place whole.
+        [ -f "$file" ] || sed -n "$first,$((first + 9 < cells ? first + 9 : cells))p" "$out/cells.txt" |
+            "$hdnas" score --quiet --as-given --score rmi-paper --steps "$updates" --batch-size "$batch" --seed "$seed" \
+                --threads "${THREADS:-1}" --data "$images" --reference "$reference" --trace "$file" >/dev/null
+        first=$((first + 10))
+    done
+done

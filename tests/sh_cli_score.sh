@@ -1,0 +1,50 @@
+#!/bin/sh
+# hdnas score --trace: one course an architecture, told apart by a column; the same numbers (but for seconds) on one thread,
+# on two, and alone; the last line is the score; refused where nothing is trained. Prints TAP.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+hdnas=${HDNAS:-./hdnas}
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/hdnas-score-XXXXXX") || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+result() { # result NAME STATUS [WHY]
+    n=$((n + 1))
+    if [ "$2" -eq 0 ]; then echo "ok $n $1"; else echo "not ok $n $1"; printf '%s\n' "${3:-}" | head -20 | sed 's/^/# /'; fi
+}
+go() { "$hdnas" score --quiet --as-given --score rmi-paper --steps 2 --batch-size 8 --draw 32 --limit 64 "$@"; }
+
+go --threads 1 --trace "$tmp/one" 131311 444000 421211 >"$tmp/scores" 2>"$tmp/err" &&
+    go --threads 2 --trace "$tmp/two" 131311 444000 421211 >/dev/null 2>"$tmp/err"
+result "a trace of three architectures" $? "$(cat "$tmp/err")"
+why=$(python3 - "$tmp" <<'P' 2>&1
+import csv, sys
+read = lambda name: list(csv.DictReader(open(sys.argv[1] + "/" + name)))
+one, two, scores = read("one"), read("two"), read("scores")
+assert list(one[0]) == "arch step loss cka1 cka2 cka3 cross_entropy seconds".split(), list(one[0])
+assert [r["arch"] for r in scores] == list(dict.fromkeys(r["arch"] for r in one))
+for r in one + two:
+    assert float(r.pop("seconds")) > 0
+assert one == two, "threads change the trace"
+# The second network's output ignores its input: its course ends where the first loss is no number.
+assert [r["step"] for r in one] == ["0", "1", "2", "0", "0", "1", "2"], one
+for score, last in zip(scores, (one[2], one[3], one[6])):
+    loss = .8 * sum(1 - float(last[f"cka{i}"]) for i in (1, 2, 3)) + .2 * float(last["cross_entropy"])
+    if last["step"] == "2":
+        assert abs(loss - float(last["loss"])) < 1e-6 and abs(loss + float(score["score"])) < 1e-6, (loss, score)
+    else:
+        assert score["score"] == "" or score["score"] == "nan", score
+P
+)
+result "one thread, two threads: the same course, and its end is the score" $? "$why"
+
+go --trace "$tmp/alone" 131311 >/dev/null && cut -d, -f1-6 "$tmp/alone" >"$tmp/a" &&
+    sed -n '1,4p' "$tmp/one" | cut -d, -f2-7 >"$tmp/b" && cmp "$tmp/a" "$tmp/b"
+result "alone: the same lines without the column" $?
+
+"$hdnas" score --score naswot --trace "$tmp/none" 0 >/dev/null 2>"$tmp/err"
+[ $? -eq 2 ] && grep -q 'trains nothing' "$tmp/err" && [ ! -e "$tmp/none" ]
+result "a score that trains nothing has no trace" $? "$(cat "$tmp/err")"
+seq 0 199 | "$hdnas" score --steps 100000 --trace "$tmp/none" >/dev/null 2>"$tmp/err"
+[ $? -eq 2 ] && grep -q 'more than 10000000 lines' "$tmp/err" && [ ! -e "$tmp/none" ]
+result "a trace beyond all measure is refused before anything is scored" $? "$(cat "$tmp/err")"
+echo "1..$n"
