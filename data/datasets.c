@@ -5,11 +5,11 @@
 
 /* The rooms. A new one is a file, its row here and its test. */
 extern const struct dataset_format builtin_format, cifar_format10, cifar_format100, mnist_format,
-    mnist_format_fashion, images_format, synthetic_format;
+    mnist_format_fashion, images_format, synthetic_format, sprites_format;
 
 static const struct dataset_format *const dataset_formats[] = {
     &builtin_format,       &cifar_format10, &cifar_format100,  &mnist_format,
-    &mnist_format_fashion, &images_format,  &synthetic_format,
+    &mnist_format_fashion, &images_format,  &synthetic_format, &sprites_format,
 };
 
 int dataset_n_formats(void)
