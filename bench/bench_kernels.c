@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/conv.h"
 #include "core/kernel.h"
+#include "core/problem.h"
 #include "core/rng.h"
 
 #include <stdio.h>
@@ -58,14 +59,7 @@ static struct conv_shape bench_parse(const char *problem)
 {
     struct conv_shape s = {0};
     struct err e;
-    int end = 0;
-    if (sscanf(problem, "conv:n%dh%dw%dc%dk%dr%ds%dp%dg%d%n", &s.n, &s.h, &s.w, &s.c, &s.k, &s.kh,
-               &s.stride, &s.pad, &s.groups, &end) != 9 ||
-        problem[end] != 0) {
-        bench_fail("expected conv:n32h32w32c16k16r3s1p1g1");
-    }
-    s.kw = s.kh;
-    if (!conv_shape_init(&s, &e)) {
+    if (!problem_conv(&s, problem, &e)) {
         bench_fail(e.text);
     }
     return s;

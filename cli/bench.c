@@ -2,36 +2,7 @@
 
 #include "core/rng.h"
 
-#include <ctype.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { BENCH_MAX_NUMBER = 1 << 20 };
-
-bool bench_numbers(const char *text, const char *letters, int *values, const char *form,
-                   struct err *e)
-{
-    const char *at = text;
-    while (*at) {
-        const char *letter = strchr(letters, *at);
-        char *end = NULL;
-        long value = letter && isdigit((unsigned char)at[1]) ? strtol(at + 1, &end, 10) : -1;
-        if (value < 0 || value > BENCH_MAX_NUMBER) {
-            err_set(e, ERR_USAGE, "problem %.80s: cannot read \"%.20s\"", text, at);
-            return err_hint(e, "expected %s", form);
-        }
-        values[letter - letters] = (int)value;
-        at = end;
-    }
-    for (size_t i = 0; letters[i]; i++) {
-        if (values[i] < 0) {
-            err_set(e, ERR_USAGE, "problem %.80s: lacks %c", text, letters[i]);
-            return err_hint(e, "expected %s", form);
-        }
-    }
-    return true;
-}
 
 float *bench_data(struct arena *keep, size_t n, uint64_t index, struct err *e)
 {

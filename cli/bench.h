@@ -45,12 +45,6 @@ struct bench_kind {
 
 extern const struct bench_kind bench_conv, bench_gemm, bench_gram, bench_net, bench_score;
 
-/* Read "n32h16..." : values[i] becomes the number behind letters[i], 1 to 2^20; those not named
- * keep what they hold. ERR_USAGE names what cannot be read, and letters whose value is still
- * negative. */
-MUST_USE bool bench_numbers(const char *text, const char *letters, int *values, const char *form,
-                            struct err *e);
-
 /* n numbers from -1, 0, 1: sums of fewer than 2^24 products of them are exact in float in any
  * order. NULL: e is set. */
 float *bench_data(struct arena *keep, size_t n, uint64_t index, struct err *e);

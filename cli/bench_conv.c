@@ -1,6 +1,6 @@
 /* bench_conv.c: convolutions, forward and both ways backward, by every algorithm there is. */
 #include "cli/bench.h"
-#include "core/conv.h"
+#include "core/problem.h"
 
 #include <string.h>
 
@@ -9,33 +9,6 @@ struct bench_conv {
     size_t n_x, n_y, n_w;
     float *x, *y, *w, *out, *expected; /* out, expected: [largest of the three] */
 };
-
-static const char *const bench_conv_dirs[] = {
-    [CONV_FWD] = "fwd", [CONV_BWD_DATA] = "bwd_data", [CONV_BWD_WEIGHTS] = "bwd_weights"};
-
-static bool bench_conv_parse(struct conv_shape *s, const char *text, struct err *e)
-{
-    int v[] = {1, -1, 0, -1, -1, -1, 1, 0, 1}; /* n h w c k r s p g; negative = must be given */
-    bool has_pad = strchr(text, 'p');
-    if (!bench_numbers(text, "nhwckrspg", v, bench_conv.form, e)) {
-        return false;
-    }
-    *s = (struct conv_shape){.n = v[0],
-                             .h = v[1],
-                             .w = v[2] ? v[2] : v[1],
-                             .c = v[3],
-                             .k = v[4],
-                             .kh = v[5],
-                             .kw = v[5],
-                             .stride = v[6],
-                             .pad = has_pad ? v[7] : v[5] / 2,
-                             .groups = v[8]};
-    if (!conv_shape_init(s, e)) {
-        e->code = ERR_USAGE;
-        return false;
-    }
-    return true;
-}
 
 static bool bench_conv_buffers(struct bench_conv *b, struct arena *keep, struct err *e)
 {
@@ -66,22 +39,22 @@ static bool bench_conv_open(struct bench_case cases[BENCH_MAX_CASES], int *n, st
                             const char *text, const struct bench_request *request, struct err *e)
 {
     struct bench_conv *b = arena_push_zero(keep, 1, sizeof *b);
-    if (!bench_conv_parse(&b->s, text, e) || !bench_conv_buffers(b, keep, e)) {
+    if (!problem_conv(&b->s, text, e) || !bench_conv_buffers(b, keep, e)) {
         return false;
     }
     const struct conv_shape *s = &b->s;
-    const char *problem = arena_printf(keep, "conv:n%dh%dw%dc%dk%dr%ds%dp%dg%d", s->n, s->h, s->w,
-                                       s->c, s->k, s->kh, s->stride, s->pad, s->groups);
+    char *problem = arena_push(keep, PROBLEM_CONV_LEN, 1);
+    problem_conv_format(problem, s);
     *n = 0;
-    for (int dir = 0; dir < (int)N_ELEMS(bench_conv_dirs); dir++) {
+    for (int dir = 0; dir < CONV_N_DIRS; dir++) {
         bool wanted =
-            strcmp(request->dir, "all") == 0 || strcmp(request->dir, bench_conv_dirs[dir]) == 0;
+            strcmp(request->dir, "all") == 0 || strcmp(request->dir, conv_dir_name((enum conv_dir)dir)) == 0;
         for (int algo = 0; wanted && algo < CONV_N_ALGOS; algo++) {
             if (bench_conv_wanted(request, s, (enum conv_dir)dir, (enum conv_algo)algo)) {
                 ASSERT(*n < BENCH_MAX_CASES);
                 cases[(*n)++] = (struct bench_case){.kind = &bench_conv,
                                                     .problem = problem,
-                                                    .direction = bench_conv_dirs[dir],
+                                                    .direction = conv_dir_name((enum conv_dir)dir),
                                                     .algo = conv_algo_name((enum conv_algo)algo),
                                                     .flops = 2.0 * (double)conv_macs(s) * s->n,
                                                     .mc = request->mc,
@@ -134,7 +107,7 @@ static bool bench_conv_check(const struct bench_case *c, struct arena tmp, struc
 
 const struct bench_kind bench_conv = {
     .name = "conv",
-    .form = "conv:n32h32w32c16k16r3s1p1g1",
+    .form = PROBLEM_CONV_FORM,
     .help = "convolution: images, input height and width, channels in and out, kernel side, "
             "stride, padding, groups; "
             "left out: w = h, s = 1, p = r / 2, g = 1",

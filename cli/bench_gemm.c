@@ -1,6 +1,7 @@
 /* bench_gemm.c: plain matrix products. */
 #include "cli/bench.h"
 #include "core/gemm.h"
+#include "core/problem.h"
 
 #include <string.h>
 
@@ -15,7 +16,7 @@ static bool bench_gemm_open(struct bench_case cases[BENCH_MAX_CASES], int *n, st
     struct bench_gemm *g = arena_push_zero(keep, 1, sizeof *g);
     int v[] = {-1, -1, -1};
     *n = 0;
-    if (!bench_numbers(text, "mnk", v, bench_gemm.form, e)) {
+    if (!problem_numbers(text, "mnk", v, bench_gemm.form, e)) {
         return false;
     }
     g->m = v[0];

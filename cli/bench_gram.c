@@ -1,6 +1,7 @@
 /* bench_gram.c: Gram matrices of feature maps, as scores take them. */
 #include "cli/bench.h"
 #include "core/gemm.h"
+#include "core/problem.h"
 
 #include <string.h>
 
@@ -16,7 +17,7 @@ static bool bench_gram_open(struct bench_case cases[BENCH_MAX_CASES], int *n, st
     struct bench_gram *g = arena_push_zero(keep, 1, sizeof *g);
     int v[] = {-1, -1};
     *n = 0;
-    if (!bench_numbers(text, "nd", v, bench_gram.form, e)) {
+    if (!problem_numbers(text, "nd", v, bench_gram.form, e)) {
         return false;
     }
     g->n = v[0];

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "cli/archname.h"
 #include "cli/bench.h"
+#include "core/problem.h"
 #include "nn/loss.h"
 #include "nn/model.h"
 #include "nn/optim.h"
@@ -45,7 +46,7 @@ static bool bench_net_parse(struct bench_net *b, char arch[256], const char *tex
     snprintf(arch, 256, "%.*s", (int)(count - text), text);
     b->mode = (enum bench_net_mode)i;
     b->n = -1;
-    return bench_numbers(number, "n", &b->n, bench_net.form, e);
+    return problem_numbers(number, "n", &b->n, bench_net.form, e);
 }
 
 static bool bench_net_build(struct bench_net *b, struct arena *keep, const struct machine *mc,

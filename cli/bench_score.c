@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "cli/archname.h"
 #include "cli/bench.h"
+#include "core/problem.h"
 #include "nas/reference.h"
 
 #include <ctype.h>
@@ -50,7 +51,7 @@ static bool bench_score_parse(struct bench_score *b, const char *text, int *n, s
     }
     b->score->defaults(&b->options);
     v[1] = b->options.steps;
-    if (has_numbers && !bench_numbers(last + 1, "ns", v, bench_score.form, e)) {
+    if (has_numbers && !problem_numbers(last + 1, "ns", v, bench_score.form, e)) {
         return false;
     }
     *n = v[0];

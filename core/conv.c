@@ -1,5 +1,6 @@
 #include "core/conv.h"
 
+#include "core/choice.h"
 #include "core/conv_room.h"
 #include "core/kernel.h"
 #include "core/threads.h"
@@ -65,6 +66,10 @@ bool conv_can(const struct machine *mc, const struct conv_shape *s, enum conv_di
 
 enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir)
 {
+    enum conv_algo tuned = mc->choice ? choice_find(mc->choice, s, dir) : CONV_AUTO;
+    if (tuned != CONV_AUTO && conv_can(mc, s, dir, tuned)) {
+        return tuned;
+    }
     if (conv_can(mc, s, dir, CONV_WINOGRAD) && s->c >= 12 && s->k >= 12 && s->oh >= 4 &&
         s->ow >= 4) {
         return CONV_WINOGRAD;
@@ -76,6 +81,13 @@ const char *conv_algo_name(enum conv_algo algo)
 {
     ASSERT(algo >= 0 && algo < CONV_N_ALGOS);
     return conv_names[algo];
+}
+
+const char *conv_dir_name(enum conv_dir dir)
+{
+    static const char *const names[CONV_N_DIRS] = {"fwd", "bwd_data", "bwd_weights"};
+    ASSERT((int)dir >= 0 && (int)dir < CONV_N_DIRS);
+    return names[dir];
 }
 
 size_t conv_scratch_bytes(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,

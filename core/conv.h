@@ -31,6 +31,7 @@ struct conv_post {
 };
 
 enum conv_dir { CONV_FWD, CONV_BWD_DATA, CONV_BWD_WEIGHTS };
+enum { CONV_N_DIRS = 3 };
 
 /* AUTO is the measured choice; the others force one where it applies (benchmarks and tests). */
 enum conv_algo {
@@ -56,10 +57,13 @@ MUST_USE bool conv_shape_init(struct conv_shape *s, struct err *e);
 bool conv_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
               enum conv_algo algo);
 
-/* The algorithm AUTO stands for. */
+/* The algorithm AUTO stands for: the machine's tuned table (core/choice.h), else our own choice. */
 enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir);
 
 const char *conv_algo_name(enum conv_algo algo);
+
+/* "fwd", "bwd_data", "bwd_weights". */
+const char *conv_dir_name(enum conv_dir dir);
 
 /* Scratch bytes that `tmp` must offer, for this many threads and any of the algorithms AUTO may
  * choose. */

@@ -204,7 +204,7 @@ int csv_column(const struct csv *csv, const char *name)
 }
 
 /* The line a row begins on: one a row, and one for every line feed in a quoted field before it. */
-static size_t csv_line(const struct csv *csv, size_t row)
+size_t csv_line(const struct csv *csv, size_t row)
 {
     size_t line = row + 2;
     for (int i = 0; i < csv->n_cols; i++) {

@@ -29,6 +29,9 @@ static inline const char *csv_cell(const struct csv *csv, size_t row, int col)
     return csv->cells[row * (size_t)csv->n_cols + (size_t)col];
 }
 
+/* The line of the file that a row begins on. */
+size_t csv_line(const struct csv *csv, size_t row);
+
 /* A finite number; ERR_INPUT with path, line and what was found otherwise (NaN and infinities are
  * refused). */
 MUST_USE bool csv_number(const struct csv *csv, size_t row, int col, double *value, struct err *e);

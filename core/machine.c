@@ -18,5 +18,7 @@ bool machine_init(struct machine *mc, const char *tier, int n_threads, struct er
 
 struct machine machine_serial(const struct machine *mc)
 {
-    return (struct machine){.k = mc->k, .tier = mc->tier, .n_threads = 1};
+    struct machine serial = *mc;
+    serial.n_threads = 1;
+    return serial;
 }

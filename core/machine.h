@@ -9,11 +9,13 @@
 #include "core/cpu.h"
 
 struct kernels;
+struct choice;
 
 struct machine {
     const struct kernels *k; /* core/kernel.h: the inner loops of the tier */
     enum cpu_tier tier;
     int n_threads; /* >= 1; results do not depend on it */
+    const struct choice *choice; /* core/choice.h: a tuned table; NULL = conv's own choice */
 };
 
 /* tier: "auto", "ref", ...; n_threads: 0 = all processors. Pins BLAS to one thread. */

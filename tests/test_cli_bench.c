@@ -26,33 +26,6 @@ static int close_arena(void **state)
     return 0;
 }
 
-static void numbers_are_read(void **state)
-{
-    (void)state;
-    struct err e;
-    int v[] = {1, -1, 7};
-    assert_true(bench_numbers("b3a12", "abc", v, "form", &e));
-    assert_int_equal(v[0], 12);
-    assert_int_equal(v[1], 3);
-    assert_int_equal(v[2], 7);
-}
-
-static void bad_numbers_are_refused(void **state)
-{
-    (void)state;
-    static const char *const bad[] = {
-        "", "a1", "b", "b1c", "b1x2", "b-1", "b1 a2", "b99999999999999999999", "b2000000"};
-    for (size_t i = 0; i < N_ELEMS(bad); i++) {
-        struct err e = {0};
-        int v[] = {1, -1, 7};
-        if (bench_numbers(bad[i], "abc", v, "the form", &e)) {
-            fail_msg("took \"%s\"", bad[i]);
-        }
-        assert_int_equal(e.code, ERR_USAGE);
-        assert_non_null(strstr(e.hint, "the form"));
-    }
-}
-
 static void data_is_small_and_whole(void **state)
 {
     (void)state;
@@ -143,7 +116,6 @@ static void cases_fit_the_request(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_read),        cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(data_is_small_and_whole), cmocka_unit_test(differences_are_found),
         cmocka_unit_test(right_results_pass),      cmocka_unit_test(cases_fit_the_request),
     };

@@ -13,6 +13,7 @@
 #include "cli/bench.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/problem.h"
 
 #include <math.h>
 #include <omp.h>
@@ -37,9 +38,6 @@ struct peers_side {
     int inner;
     double seconds[PEERS_MAX_ROUNDS];
 };
-
-static const char *const peers_dirs[] = {
-    [CONV_FWD] = "fwd", [CONV_BWD_DATA] = "bwd_data", [CONV_BWD_WEIGHTS] = "bwd_weights"};
 
 static _Noreturn void peers_fail(const char *what, const struct err *e)
 {
@@ -93,7 +91,7 @@ static void peers_check(const struct peers_run *r, const struct peer_problem *p,
     struct err e;
     side->variant->result(side->state, out);
     if (!bench_compare(out, ours, n[p->dir], tolerance, &e)) {
-        err_wrap(&e, "%s %s by %s (reference: hdnas)", problem, peers_dirs[p->dir],
+        err_wrap(&e, "%s %s by %s (reference: hdnas)", problem, conv_dir_name(p->dir),
                  side->variant->name);
         peers_fail("results differ", &e);
     }
@@ -128,7 +126,7 @@ static void peers_row(const struct peers_run *r, const char *problem, const stru
     for (int i = 0; i < r->n_rounds; i++) {
         ratios[i] = side->seconds[i] / ours->seconds[i];
     }
-    printf("%s,%s,%s-%s,%d,%.5g,%.5g,%.3f,%.3f,%.3f\n", problem, peers_dirs[p->dir], peer.name,
+    printf("%s,%s,%s-%s,%d,%.5g,%.5g,%.3f,%.3f,%.3f\n", problem, conv_dir_name(p->dir), peer.name,
            side->variant->name, r->mc.n_threads, 1e3 * peers_median(ours->seconds, r->n_rounds),
            1e3 * peers_median(side->seconds, r->n_rounds), peers_quantile(ratios, r->n_rounds, 0.5),
            peers_quantile(ratios, r->n_rounds, 0.25), peers_quantile(ratios, r->n_rounds, 0.75));
@@ -182,25 +180,11 @@ static void peers_problem(struct peers_run *r, const char *problem)
     struct arena mark = r->arena;
     struct peer_problem p = {.n_threads = r->mc.n_threads, .keep = &r->arena};
     struct err e;
-    int v[] = {1, -1, 0, -1, -1, -1, 1, 0, 1}; /* n h w c k r s p g; negative = must be given */
     if (strncmp(problem, "conv:", 5) != 0) {
         return;
     }
-    if (!bench_numbers(problem + 5, "nhwckrspg", v, bench_conv.form, &e)) {
+    if (!problem_conv(&p.s, problem, &e)) {
         peers_fail("bad problem", &e);
-    }
-    p.s = (struct conv_shape){.n = v[0],
-                              .h = v[1],
-                              .w = v[2] ? v[2] : v[1],
-                              .c = v[3],
-                              .k = v[4],
-                              .kh = v[5],
-                              .kw = v[5],
-                              .stride = v[6],
-                              .pad = strchr(problem, 'p') ? v[7] : v[5] / 2,
-                              .groups = v[8]};
-    if (!conv_shape_init(&p.s, &e)) {
-        peers_fail(problem, &e);
     }
     p.n_x = (size_t)p.s.n * (size_t)p.s.h * (size_t)p.s.w * (size_t)p.s.c;
     p.n_y = (size_t)p.s.n * (size_t)p.s.oh * (size_t)p.s.ow * (size_t)p.s.k;
@@ -209,8 +193,8 @@ static void peers_problem(struct peers_run *r, const char *problem)
     p.y = bench_data(&r->arena, p.n_y, 1, &e);
     p.w = bench_data(&r->arena, p.n_w, 2, &e);
     float *out = arena_push(&r->arena, MAX(p.n_x, MAX(p.n_y, p.n_w)), sizeof *out);
-    for (int dir = 0; dir < (int)N_ELEMS(peers_dirs); dir++) {
-        if (!r->dir || strcmp(r->dir, peers_dirs[dir]) == 0) {
+    for (int dir = 0; dir < CONV_N_DIRS; dir++) {
+        if (!r->dir || strcmp(r->dir, conv_dir_name((enum conv_dir)dir)) == 0) {
             struct arena before = r->arena;
             p.dir = (enum conv_dir)dir;
             peers_direction(r, &p, problem, out);
