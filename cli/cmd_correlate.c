@@ -232,6 +232,10 @@ static char *settings(const struct task *t)
         }
         s = arena_printf(t->keep, "%s%s %s\n", s, names[i], text ? text : "-");
     }
+    if (options_given(t->o, "score-seed")) {
+        s = arena_printf(t->keep, "%sscore-seed %lld\n", s,
+                         (long long)options_int(t->o, "score-seed"));
+    }
     return s;
 }
 

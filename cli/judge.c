@@ -31,6 +31,11 @@ static bool judge_taps(uint32_t *mask, const char *list, struct err *e)
     return *mask != 0 || err_set(e, ERR_USAGE, "--taps: at least one tap must enter");
 }
 
+static uint64_t judge_seed(const struct options *o)
+{
+    return (uint64_t)options_int(o, options_given(o, "score-seed") ? "score-seed" : "seed");
+}
+
 static bool judge_score_options(struct judge *j, const struct options *o, const char *score,
                                 struct err *e)
 {
@@ -39,7 +44,7 @@ static bool judge_score_options(struct judge *j, const struct options *o, const 
         return false;
     }
     j->score->defaults(s);
-    s->seed = (uint64_t)options_int(o, "seed");
+    s->seed = judge_seed(o);
     s->steps = options_given(o, "steps") ? (int)options_int(o, "steps") : s->steps;
     s->lr = options_given(o, "lr") ? (float)options_real(o, "lr") : s->lr;
     s->momentum = options_given(o, "momentum") ? (float)options_real(o, "momentum") : s->momentum;
@@ -74,7 +79,7 @@ static bool judge_dataset(struct judge *j, struct dataset *ds, struct arena *kee
 {
     struct dataset_options options = {
         .limit = (size_t)options_int(o, "limit"),
-        .seed = (uint64_t)options_int(o, "seed"),
+        .seed = judge_seed(o),
     };
     if (!dataset_open(ds, keep, options_text(o, "data"), DATASET_TRAIN, &options, e)) {
         return false;
@@ -96,7 +101,7 @@ static bool judge_draw(struct judge *j, struct net *reference, const struct opti
         .shuffle = true,
         .crop_pad = 4,
         .flip = true,
-        .seed = (uint64_t)options_int(o, "seed"),
+        .seed = judge_seed(o),
         .mean = j->info.mean,
         .std = j->info.std,
         .shape = j->info.spec.input,
@@ -147,7 +152,7 @@ static bool judge_plain(struct judge *j, const struct dataset *ds, const struct 
                         struct arena *keep, struct arena tmp, struct err *e)
 {
     struct feed feed;
-    struct loader_options loader = {.shuffle = true, .seed = (uint64_t)options_int(o, "seed")};
+    struct loader_options loader = {.shuffle = true, .seed = judge_seed(o)};
     int n = (int)options_int(o, "batch-size");
     if ((size_t)n > ds->n) {
         err_set(e, ERR_USAGE, "--batch-size %d: --data %s has %zu images", n,

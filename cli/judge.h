@@ -42,7 +42,9 @@
     {"momentum", OPTION_REAL, "X", NULL, "momentum of those updates (0.9)", 0, 1}, \
     {"weight-decay", OPTION_REAL, "X", NULL, "L2 weight decay of those updates (5e-4)", 0, 10}, \
     {"beta", OPTION_REAL, "X", NULL, "share of the representation term in the loss (0.8)", 0, 1}, \
-    {"taps", OPTION_TEXT, "LIST", NULL, "depths that enter, from 1 (1,2,3)", 0, 0}
+    {"taps", OPTION_TEXT, "LIST", NULL, "depths that enter, from 1 (1,2,3)", 0, 0}, \
+    {"score-seed", OPTION_INT, "N", NULL, \
+     "draws of the batch and of starting weights follow from this instead of --seed", 0, 9e15}
 /* clang-format on */
 
 struct judge {

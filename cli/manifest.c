@@ -13,7 +13,8 @@
 static const size_t max_bytes = (size_t)1 << 20;
 
 /* These may differ from start to resume: results do not depend on them. */
-static const char *const free_options[] = {"threads", "memory", "resume", "out", "quiet", "json"};
+static const char *const free_options[] = {"threads", "memory", "resume", "out",
+                                          "quiet",   "json",   "pool"};
 
 static bool manifest_is_free(const char *name)
 {
@@ -73,6 +74,9 @@ bool manifest_write(const char *dir, const struct options *o, const struct manif
     json_text(&j, "cost_unit", m->cost_unit);
     json_text(&j, "cost_sha256", m->cost_sha256);
     json_text(&j, "truth_sha256", m->truth_sha256);
+    if (m->score_sha256 && m->score_sha256[0]) {
+        json_text(&j, "score_sha256", m->score_sha256);
+    }
     json_end(&j);
     text_add(&j.text, "\n");
     return file_write(path, j.text.s, j.text.n, e);
@@ -155,6 +159,7 @@ bool manifest_check(const char *dir, const struct manifest *m, struct arena tmp,
         {"reference_sha256", m->reference_sha256, "reference weights"},
         {"cost_sha256", m->cost_sha256, "cost table"},
         {"truth_sha256", m->truth_sha256, "accuracy table"},
+        {"score_sha256", m->score_sha256 ? m->score_sha256 : "", "score table"},
     };
     cJSON *root;
     if (!manifest_read(&root, dir, tmp, e)) {

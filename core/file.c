@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -241,6 +242,33 @@ void file_log_close(struct file_log *log)
         close(log->fd);
     }
     *log = (struct file_log){.fd = -1};
+}
+
+bool file_log_lock(const struct file_log *log, struct err *e)
+{
+    ASSERT(log && log->fd >= 0);
+    int code;
+    do {
+        code = flock(log->fd, LOCK_EX);
+    } while (code != 0 && errno == EINTR);
+    return code == 0 || system_error(e, log->path, "lock");
+}
+
+void file_log_unlock(const struct file_log *log)
+{
+    ASSERT(log && log->fd >= 0);
+    flock(log->fd, LOCK_UN);
+}
+
+int64_t file_log_bytes(const struct file_log *log)
+{
+    struct stat st;
+    return fstat(log->fd, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+bool file_log_cut(const struct file_log *log, size_t n, struct err *e)
+{
+    return ftruncate(log->fd, (off_t)n) == 0 || system_error(e, log->path, "cut");
 }
 
 bool file_mkdirs(const char *path, struct err *e)

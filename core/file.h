@@ -26,6 +26,15 @@ MUST_USE bool file_log_open(struct file_log *log, const char *path, bool truncat
 MUST_USE bool file_log_write(struct file_log *log, const char *text, size_t n, struct err *e);
 void file_log_close(struct file_log *log);
 
+/* For a file that several processes add lines to: wait until none of them holds it, and hold it;
+ * let it go. It is let go too when the process ends. */
+MUST_USE bool file_log_lock(const struct file_log *log, struct err *e);
+void file_log_unlock(const struct file_log *log);
+
+/* Bytes in the file, -1 if the system does not tell; cut it to n. */
+int64_t file_log_bytes(const struct file_log *log);
+MUST_USE bool file_log_cut(const struct file_log *log, size_t n, struct err *e);
+
 /* Make a folder and its parents; fine if it is there. */
 MUST_USE bool file_mkdirs(const char *path, struct err *e);
 

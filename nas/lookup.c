@@ -11,7 +11,8 @@
 
 static bool is_missing(const char *cell)
 {
-    static const char *const words[] = {"", "-", "nan", "na", "none", "null"};
+    /* Published tables write -inf for the logarithm of nothing: there is no value. */
+    static const char *const words[] = {"", "-", "nan", "na", "none", "null", "-inf"};
     for (size_t i = 0; i < N_ELEMS(words); i++) {
         if (strcasecmp(cell, words[i]) == 0) {
             return true;

@@ -17,7 +17,7 @@ struct lookup {
     int64_t n;              /* rows with a value */
 };
 
-/* Empty cells, "-", "nan", "na", "none" and "null" are missing values. ERR_INPUT with path and line
+/* Empty cells, "-", "nan", "na", "none", "null" and "-inf" are missing values. ERR_INPUT with path and line
  * for an index outside the space, a text that is no architecture, the same architecture twice, a
  * value that is no number; ERR_USAGE for a column that is not there. */
 MUST_USE bool lookup_open(struct lookup *l, struct arena *keep, const struct space *space,

@@ -55,6 +55,17 @@ static void run_replay(struct run *r, struct run_item *item, int i_log)
     }
 }
 
+/* The score that need not be computed. */
+static void run_recall(const struct run_config *c, struct run_item *item)
+{
+    if (c->known_score) {
+        item->score = c->known_score(c->known_score_ctx, &item->arch);
+        item->known = true;
+    } else if (c->pool) {
+        item->known = pool_get(c->pool, &item->canonical, &item->score);
+    }
+}
+
 /* Build the candidate and score it; runs on a worker. */
 static void run_score(struct run *r, struct run_item *item, int worker)
 {
@@ -98,7 +109,9 @@ static bool run_work(void *ctx, int i, int worker)
     if (r->config->stop && r->config->stop(r->config->watch_ctx)) {
         return false;
     }
-    run_score(r, item, worker);
+    if (!item->known) {
+        run_score(r, item, worker);
+    }
     return item->err.code == ERR_NONE;
 }
 
@@ -142,6 +155,12 @@ static void run_done(void *ctx, int i)
     }
     if (v->status == VERDICT_OK && !isfinite(item->score)) {
         v->status = VERDICT_DIVERGED;
+    }
+    /* Whether memory sufficed is no property of the network: such a one is not shared. */
+    if (r->config->pool && item->leader && !item->known && v->status != VERDICT_OVER_BUDGET &&
+        r->err.code == ERR_NONE && !(item->replayed && isnan(item->score)) &&
+        !pool_add(r->config->pool, &item->canonical, item->score, item->seconds, &r->err)) {
+        return;
     }
     bool ok = v->status == VERDICT_OK;
     v->score = ok ? item->score : -DBL_MAX;
@@ -208,12 +227,18 @@ static bool run_prepare(struct run *r, const struct arch *asked, int n, struct e
     struct archmap leaders;
     struct arena tmp = r->workers[0];
     archmap_init(&leaders, &tmp);
+    if (r->config->pool && !pool_refresh(r->config->pool, e)) {
+        return false;
+    }
     r->n_items = n;
     r->first_eval = r->status.evals;
     for (int i = 0; i < n; i++) {
         struct run_item *item = &r->items[i];
         *item = (struct run_item){.arch = asked[i], .score = NAN, .cost = NAN};
-        r->config->space->canonical(&item->arch, &item->canonical);
+        item->canonical = item->arch;
+        if (!r->config->known_score) {
+            r->config->space->canonical(&item->arch, &item->canonical);
+        }
         int i_log = r->first_eval + i;
         if (i_log < r->n_logged) {
             if (!space_equal(&item->arch, &r->logged[i_log].arch)) {
@@ -233,6 +258,9 @@ static bool run_prepare(struct run *r, const struct arch *asked, int n, struct e
         if (scored && !archmap_get(&r->scores, &item->canonical) &&
             !archmap_get(&leaders, &item->canonical)) {
             item->leader = true;
+            if (!item->replayed) {
+                run_recall(r->config, item);
+            }
             archmap_set(&leaders, &item->canonical, 0);
         }
         /* Infeasible before scoring: nothing to wait for. */

@@ -10,6 +10,7 @@
 #define NAS_RUN_H
 
 #include "nas/cost.h"
+#include "nas/pool.h"
 #include "nas/score.h"
 #include "nas/search.h"
 
@@ -34,6 +35,11 @@ struct run_config {
     const struct score *score;
     struct score_options score_options;
     const struct score_batch *batch; /* may be NULL for scores that need none */
+    struct pool *pool; /* NULL, or scores shared with other runs; it changes the seconds alone */
+    /* NULL, or the score of every architecture (NaN = none), as it is: nothing is built, and
+     * isomorphic cells are not taken for one. */
+    double (*known_score)(const void *ctx, const struct arch *a);
+    const void *known_score_ctx;
     const struct cost *cost;
     const struct machine *mc; /* n_threads workers, one candidate each */
     size_t worker_bytes;      /* memory of one worker; a candidate that needs more is infeasible */

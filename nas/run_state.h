@@ -45,6 +45,7 @@ struct run_item {
     struct verdict verdict;
     bool leader;   /* it is the one whose score is computed; others of its class wait for it */
     bool replayed; /* its verdict comes from the log */
+    bool known;    /* its score was not computed here: a pool or a table has it */
     double score, cost, diversity; /* NaN = none */
     double seconds;
     struct err err; /* code ERR_NONE unless the world failed it */

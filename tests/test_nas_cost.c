@@ -134,7 +134,7 @@ static void test_table_by_index_and_by_string(void **state)
     struct fixture *f = *state;
     const char *text = "arch,x_ms\r\n"
                        "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|,3.5\r\n"
-                       "13714,-1\r\n333133,\r\n\"code:421211\",0\r\n5,NaN\r\n";
+                       "13714,-1\r\n333133,\r\n\"code:421211\",0\r\n5,NaN\r\n8,-inf\r\n";
     table(f, "by_arch.csv", text);
     table(f, "by_index.csv", "note,index,x_ms,y_ms,z_energy_mj\na,7,1,2,3\nb,15624,4,5,6\n");
     struct cost_options o = options_of(arena_printf(&f->keep, "table:%s/by_arch.csv", f->dir));
@@ -144,7 +144,11 @@ static void test_table_by_index_and_by_string(void **state)
     assert_true(isnan(cost_at(&c, "13714", f->keep))); /* negative: unsupported */
     assert_true(isnan(cost_at(&c, "9930", f->keep)));  /* missing */
     assert_true(isnan(cost_at(&c, "5", f->keep)));     /* not a number */
+    assert_true(isnan(cost_at(&c, "8", f->keep)));     /* the logarithm of nothing */
     assert_true(isnan(cost_at(&c, "6", f->keep)));     /* no row */
+    table(f, "infinite.csv", "index,x_ms\n1,2\n3,inf\n");
+    o.device = arena_printf(&f->keep, "table:%s/infinite.csv", f->dir);
+    refused(f, &o, ERR_INPUT, "line 3");
     assert_string_equal(c.name, "x latency");
     assert_string_equal(c.unit, "ms");
     assert_int_equal(strlen(c.sha256), 64);

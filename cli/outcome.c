@@ -1,0 +1,185 @@
+#define _GNU_SOURCE
+#include "cli/outcome.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "cli/archname.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/table.h"
+#include "core/file.h"
+
+static bool outcome_price_truth(struct session *s, struct err *e)
+{
+    struct arena tmp; /* not a copy of keep: both are pushed to */
+    if (!arena_init(&tmp, (size_t)1 << 30, e)) {
+        return false;
+    }
+    bool ok = truth_price(&s->truth, s->keep, &s->cost, tmp, e);
+    arena_release(&tmp);
+    return ok;
+}
+
+/* The true front, for the page: index,cost,accuracy. */
+static bool outcome_write_truth(struct session *s, struct err *e)
+{
+    struct text text;
+    text_init(&text, s->keep);
+    text_add(&text, "index,cost,accuracy\n");
+    for (int i = 0; i < s->truth.n_front; i++) {
+        const struct truth_point *p = &s->truth.front[i];
+        text_printf(&text, "%" PRId64 ",", s->config.space->index(&p->arch));
+        text_number(&text, p->cost);
+        text_add(&text, ",");
+        text_number(&text, p->accuracy);
+        text_add(&text, "\n");
+    }
+    return file_write(arena_printf(s->keep, "%s/truth.csv", s->dir), text.s, text.n, e);
+}
+
+static double outcome_true_hypervolume(struct session *s, const struct run_result *result)
+{
+    struct arch *archs = arena_push(s->keep, (size_t)result->n_front, sizeof *archs);
+    for (int i = 0; i < result->n_front; i++) {
+        archs[i] = result->front[i].arch;
+    }
+    return truth_hypervolume(&s->truth, archs, result->n_front, *s->keep);
+}
+
+static void outcome_print_table(struct session *s, const struct run_result *result)
+{
+    const char *cost_head = arena_printf(s->keep, "%s (%s)", s->cost.name, s->cost.unit);
+    const char *heads[] = {"index",      "code",     "score",        cost_head,
+                           "params (k)", "MACs (M)", "true acc. (%)"};
+    struct table t;
+    table_init(&t, s->keep, heads, s->has_truth ? 7 : 6);
+    for (int i = 0; i < result->n_front; i++) {
+        const struct run_member *m = &result->front[i];
+        char code[SPACE_TEXT_LEN], index[24];
+        s->config.space->code(&m->arch, code);
+        table_add(&t, arena_strdup(s->keep, archname_index(index, m->index)));
+        table_add(&t, arena_strdup(s->keep, code));
+        table_printf(&t, "%.6g", m->score);
+        table_printf(&t, "%.4g", m->cost);
+        table_printf(&t, "%.1f", (double)m->params / 1e3);
+        table_printf(&t, "%.2f", (double)m->macs / 1e6);
+        if (s->has_truth) {
+            table_printf(&t, "%.2f", m->accuracy);
+        }
+    }
+    table_print(&t, stdout);
+}
+
+static void outcome_member_json(const struct session *s, struct json *j, const char *key,
+                                const struct run_member *m)
+{
+    char arch[SPACE_TEXT_LEN];
+    s->config.space->format(&m->arch, arch);
+    json_object(j, key);
+    archname_index_json(j, m->index);
+    json_text(j, "arch", arch);
+    json_real(j, "score", m->score);
+    json_real(j, "cost", m->cost);
+    json_real(j, "diversity", m->diversity);
+    json_int(j, "params", m->params);
+    json_int(j, "macs", m->macs);
+    if (s->has_truth) {
+        json_real(j, "true_accuracy", m->accuracy);
+    }
+    json_end(j);
+}
+
+/* What there is to say of the limits, now that the truth is priced (or is not to be had). */
+static struct constraint_report outcome_limits(const struct session *s,
+                                               const struct run_result *result)
+{
+    return (struct constraint_report){&s->config, result, &s->cost,
+                                      s->has_truth && s->truth.cost ? &s->truth : NULL};
+}
+
+static void outcome_print_answer(const struct session *s, const struct run_result *result)
+{
+    const struct run_member *m = &result->answer;
+    char code[SPACE_TEXT_LEN];
+    if (!result->has_answer) {
+        return;
+    }
+    s->config.space->code(&m->arch, code);
+    printf("\n%s returns %s: score %.6g, %s %.4g %s", s->config.search->name, code, m->score,
+           s->cost.name, m->cost, s->cost.unit);
+    if (s->has_truth) {
+        printf(", true accuracy %.2f %%", m->accuracy);
+    }
+    printf("\n");
+}
+
+/* The result as one object: RUN/summary.json, and stdout with --json. */
+static bool outcome_summary(struct session *s, const struct run_result *result,
+                            double true_hypervolume, struct err *e)
+{
+    struct json j;
+    json_init(&j, s->keep);
+    json_object(&j, NULL);
+    json_text(&j, "run", s->dir);
+    json_int(&j, "evals", result->status.evals);
+    json_int(&j, "unique", result->status.unique);
+    json_real(&j, "hypervolume", result->status.hypervolume);
+    json_real(&j, "seconds", result->status.seconds);
+    if (s->has_truth) {
+        json_real(&j, "true_hypervolume", true_hypervolume);
+        json_real(&j, "true_front_hypervolume", s->truth.hypervolume);
+    }
+    if (s->config.search_options.n_constraints > 0) {
+        struct constraint_report limits = outcome_limits(s, result);
+        constraint_json(&limits, &j);
+    }
+    if (result->has_answer) {
+        outcome_member_json(s, &j, "answer", &result->answer);
+    }
+    json_array(&j, "front");
+    for (int i = 0; i < result->n_front; i++) {
+        outcome_member_json(s, &j, NULL, &result->front[i]);
+    }
+    json_end(&j);
+    json_end(&j);
+    if (s->o->json) {
+        json_print(&j, stdout);
+    }
+    text_add(&j.text, "\n");
+    return file_write(arena_printf(s->keep, "%s/summary.json", s->dir), j.text.s, j.text.n, e);
+}
+
+bool outcome_tell(struct session *s, const struct run_result *result, struct err *e)
+{
+    double true_hypervolume = NAN;
+    if (s->has_truth && s->cost.kind->parallel_safe) {
+        if (!outcome_price_truth(s, e) || !outcome_write_truth(s, e)) {
+            return false;
+        }
+        true_hypervolume = outcome_true_hypervolume(s, result);
+    }
+    if (!outcome_summary(s, result, true_hypervolume, e) || !report_make(s->dir, *s->keep, e)) {
+        return false;
+    }
+    struct constraint_report limits = outcome_limits(s, result);
+    if (!s->o->json) {
+        outcome_print_table(s, result);
+        outcome_print_answer(s, result);
+        if (s->config.search_options.n_constraints > 0) {
+            printf("\n");
+            constraint_print(&limits, *s->keep, stdout);
+        }
+        printf("\n%d of %d evaluations scored a new network; %d on the front; %.1f s\n",
+               result->status.unique, result->status.evals, result->n_front,
+               result->status.seconds);
+        if (isfinite(true_hypervolume)) {
+            printf("hypervolume by true accuracy: %.4f of the true front's %.4f (%.2f %%)\n",
+                   true_hypervolume, s->truth.hypervolume,
+                   100 * true_hypervolume / s->truth.hypervolume);
+        }
+        printf("%s/front.csv\n%s/front.svg\n%s/report.html\n", s->dir, s->dir, s->dir);
+    }
+    return constraint_met(&limits, e);
+}
