@@ -750,6 +750,28 @@ static void check_peak_fma_f32(struct kcheck *c)
     }
 }
 
+static void check_peak_read_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 600);
+    const float *x = whole(c, n);
+    DESCRIBE("n %zu", n);
+    float sum = c->k->peak_read_f32(x, n), expected = c->ref->peak_read_f32(x, n);
+    if (sum != expected) {
+        fail_msg("%s: the sum is %g, the reference has %g", c->what, (double)sum,
+                 (double)expected);
+    }
+}
+
+static void check_peak_copy_f32(struct kcheck *c)
+{
+    size_t n = a_size(c, 600);
+    const float *x = whole(c, n);
+    float *y = buf_new(c, n);
+    DESCRIBE("n %zu", n);
+    c->k->peak_copy_f32(y, x, n);
+    same(c, "y", y, x, 0, 0);
+}
+
 /* ---- all of them ---- */
 
 struct check {
@@ -771,6 +793,7 @@ static const struct check checks[] = {
     CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32), CHECK(pool_row_f32),
     CHECK(norm_moments_f32),  CHECK(norm_apply_f32),        CHECK(norm_grad_sums_f32),
     CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),      CHECK(peak_fma_f32),
+    CHECK(peak_read_f32),     CHECK(peak_copy_f32),
 };
 
 /* One kernel of one tier: what cmocka calls a test. */
