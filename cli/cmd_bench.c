@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cli/bench.h"
 #include "cli/cmds.h"
+#include "cli/compute.h"
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "core/clock.h"
@@ -189,7 +190,7 @@ static void bench_row(struct bench_session *s, const struct bench_case *c, struc
     double median = bench_median(t->seconds, n), gflops = c->flops / median * 1e-9;
     const char *tier = cpu_tier_name(s->mc.tier);
     if (!s->json) {
-        printf("%s,%s,%s,%s,f32,%d,%.5g,%.5g,%.5g,%.4f\n", c->problem, c->direction, c->algo, tier,
+        printf("%s,%s,%s,%s,fp32,%d,%.5g,%.5g,%.5g,%.4f\n", c->problem, c->direction, c->algo, tier,
                s->mc.n_threads, median * 1e3, t->seconds[0] * 1e3, gflops, gflops / s->best_peak);
         fflush(stdout);
         return;
@@ -199,7 +200,7 @@ static void bench_row(struct bench_session *s, const struct bench_case *c, struc
     json_text(s->json, "direction", c->direction);
     json_text(s->json, "algo", c->algo);
     json_text(s->json, "tier", tier);
-    json_text(s->json, "precision", "f32");
+    json_text(s->json, "precision", "fp32");
     json_int(s->json, "threads", s->mc.n_threads);
     json_real(s->json, "ms_median", median * 1e3);
     json_real(s->json, "ms_min", t->seconds[0] * 1e3);
@@ -405,7 +406,7 @@ static bool bench_cmd_run(const struct options *o, struct arena *keep, struct er
     if (options_flag(o, "list")) {
         return bench_list(&s, e);
     }
-    return machine_init(&s.mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) &&
+    return compute_open(&s.mc, o, keep, e) &&
            bench_is_one_of("dir", s.request.dir, "all fwd bwd_data bwd_weights train infer", e) &&
            bench_is_one_of("algo", s.request.algo,
                            "auto all ref direct winograd im2col gemm depthwise", e) &&

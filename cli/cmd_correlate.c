@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cli/archlist.h"
 #include "cli/cmds.h"
+#include "cli/compute.h"
 #include "cli/correlate.h"
 #include "cli/json.h"
 #include "cli/judge.h"
@@ -231,6 +232,9 @@ static char *settings(const struct task *t)
             }
         }
         s = arena_printf(t->keep, "%s%s %s\n", s, names[i], text ? text : "-");
+    }
+    if (t->mc.choice) {
+        s = arena_printf(t->keep, "%stuned %s\n", s, compute_tune_sha256(&t->mc));
     }
     if (options_given(t->o, "score-seed")) {
         s = arena_printf(t->keep, "%sscore-seed %lld\n", s,
@@ -516,7 +520,7 @@ static bool correlate_run(const struct options *o, struct arena *keep, struct er
     t->o = o;
     t->keep = keep;
     t->log.fd = -1;
-    bool ok = machine_init(&t->mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) &&
+    bool ok = compute_open(&t->mc, o, keep, e) &&
               space_find(&t->c.space, options_text(o, "space"), e) && read_scores(t, e) &&
               read_archs(t, e) && open_folder(t, e) && compute(t, e) && combine(t, e) &&
               report(t, e);

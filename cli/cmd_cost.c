@@ -2,6 +2,7 @@
 #include "cli/archlist.h"
 #include "cli/archname.h"
 #include "cli/cmds.h"
+#include "cli/compute.h"
 #include "cli/input.h"
 #include "cli/json.h"
 #include "cli/table.h"
@@ -126,7 +127,7 @@ static bool cost_run(const struct options *o, struct arena *keep, struct err *e)
     };
     struct arch *archs = NULL;
     int n = 0;
-    if (!machine_init(&mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) ||
+    if (!compute_open(&mc, o, keep, e) ||
         !space_find(&co.space, options_text(o, "space"), e) || !input_read(&co.model, o, e) ||
         !cost_open(&cost, keep, &co, e) || !archlist_read(&archs, &n, keep, co.space, o, e)) {
         return false;

@@ -1,4 +1,5 @@
 #include "cli/cmds.h"
+#include "cli/compute.h"
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "core/clock.h"
@@ -48,7 +49,7 @@ static bool eval_open(struct evaluation *ev, const struct options *o, struct are
         .seed = (uint64_t)options_int(o, "seed"),
     };
     enum dataset_split which = strcmp(split, "train") == 0 ? DATASET_TRAIN : DATASET_TEST;
-    if (!machine_init(&ev->mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) ||
+    if (!compute_open(&ev->mc, o, keep, e) ||
         !weights_info_read(&ev->info, model, options_text(o, "arch"), e) ||
         !dataset_open(&ev->ds, keep, options_text(o, "data"), which, &options, e)) {
         return false;

@@ -2,6 +2,7 @@
 #include "cli/archlist.h"
 #include "cli/archname.h"
 #include "cli/cmds.h"
+#include "cli/compute.h"
 #include "cli/json.h"
 #include "cli/judge.h"
 #include "cli/progress.h"
@@ -155,8 +156,8 @@ static bool job_trace_open(struct job *job, struct arena *keep, struct err *e)
     if (!options_text(job->o, "trace")) {
         return true;
     }
-    if (!job->judge.score->needs_reference) {
-        return err_set(e, ERR_USAGE, "--trace: the score %s trains nothing",
+    if (!job->judge.score->needs_reference || job->judge.score->members) {
+        return err_set(e, ERR_USAGE, "--trace: the score %s has no course",
                        job->judge.score->name);
     }
     if (rows * (size_t)job->n > MAX_TRACE_ROWS) {
@@ -227,7 +228,7 @@ static bool score_run(const struct options *o, struct arena *keep, struct err *e
     struct json json;
     json_init(&json, keep);
     job.json = o->json ? &json : NULL;
-    if (!machine_init(&job.mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e) ||
+    if (!compute_open(&job.mc, o, keep, e) ||
         !space_find(&job.space, options_text(o, "space"), e) ||
         !archlist_read(&job.archs, &job.n, keep, job.space, o, e) ||
         !judge_open(&job.judge, o, keep, &job.mc, e) || !job_single(&job, e) ||

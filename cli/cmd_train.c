@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cli/archname.h"
 #include "cli/cmds.h"
+#include "cli/compute.h"
 #include "cli/manifest.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -205,6 +206,7 @@ static bool trainer_manifest(struct trainer *t, struct err *e)
         .cost_name = "",
         .cost_unit = "",
         .truth_sha256 = "",
+        .tune_sha256 = compute_tune_sha256(&t->mc),
     };
     if (t->resume) {
         return manifest_check(t->dir, &m, *t->keep, e);
@@ -221,7 +223,7 @@ static bool trainer_open(struct trainer *t, const struct options *o, struct aren
                        o->args[0]);
     }
     if (!trainer_dir(t, e) ||
-        !machine_init(&t->mc, options_text(t->o, "cpu"), (int)options_int(t->o, "threads"), e) ||
+        !compute_open(&t->mc, t->o, keep, e) ||
         !trainer_data(t, e)) {
         return false;
     }

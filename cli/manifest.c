@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "cli/compute.h"
 #include "cli/json.h"
 #include "cli/version.h"
 #include "core/file.h"
@@ -14,7 +15,8 @@ static const size_t max_bytes = (size_t)1 << 20;
 
 /* These may differ from start to resume: results do not depend on them. */
 static const char *const free_options[] = {"threads", "memory", "resume", "out",
-                                          "quiet",   "json",   "pool"};
+                                          "quiet",   "json",   "pool",
+                                          "tune-file"}; /* its checksum counts */
 
 static bool manifest_is_free(const char *name)
 {
@@ -77,9 +79,10 @@ bool manifest_write(const char *dir, const struct options *o, const struct manif
     if (m->score_sha256 && m->score_sha256[0]) {
         json_text(&j, "score_sha256", m->score_sha256);
     }
+    json_text(&j, "tune_sha256", m->tune_sha256 ? m->tune_sha256 : "");
     json_end(&j);
     text_add(&j.text, "\n");
-    return file_write(path, j.text.s, j.text.n, e);
+    return compute_keep_tune(mc, dir, tmp, e) && file_write(path, j.text.s, j.text.n, e);
 }
 
 /* The parsed file; delete with cJSON_Delete. */
@@ -160,6 +163,7 @@ bool manifest_check(const char *dir, const struct manifest *m, struct arena tmp,
         {"cost_sha256", m->cost_sha256, "cost table"},
         {"truth_sha256", m->truth_sha256, "accuracy table"},
         {"score_sha256", m->score_sha256 ? m->score_sha256 : "", "score table"},
+        {"tune_sha256", m->tune_sha256 ? m->tune_sha256 : "", "tuned algorithms"},
     };
     cJSON *root;
     if (!manifest_read(&root, dir, tmp, e)) {
@@ -168,9 +172,13 @@ bool manifest_check(const char *dir, const struct manifest *m, struct arena tmp,
     bool ok = true;
     for (size_t i = 0; ok && i < N_ELEMS(facts); i++) {
         const cJSON *then = cJSON_GetObjectItemCaseSensitive(root, facts[i].key);
-        if (cJSON_IsString(then) && strcmp(then->valuestring, facts[i].now) != 0) {
-            ok = err_set(e, ERR_INPUT, "%s was run with other %s: %.16s then, %.16s now", dir,
-                         facts[i].what, then->valuestring, facts[i].now);
+        const char *before = cJSON_IsString(then) ? then->valuestring : "", *now = facts[i].now;
+        if (strcmp(before, now) != 0) {
+            err_set(e, ERR_INPUT, "%s was run with other %s: %.16s then, %.16s now", dir,
+                    facts[i].what, before[0] ? before : "none", now[0] ? now : "none");
+            ok = strcmp(facts[i].key, "tune_sha256") == 0 &&
+                 err_hint(e, before[0] ? "--tune-file %s/tune.csv is the copy that the run kept"
+                                       : "--tune-file none resumes %s", dir);
         }
     }
     cJSON_Delete(root);

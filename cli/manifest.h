@@ -14,11 +14,12 @@ struct manifest {
     const char *blas;
     const char *data_sha256, *reference_sha256, *cost_sha256, *truth_sha256; /* "" without one */
     const char *score_sha256; /* of a table of scores; NULL or "" without one */
+    const char *tune_sha256;  /* of a tuned table; NULL or "" without one */
     const char *reference_arch;                                              /* "" without one */
     const char *cost_source, *cost_name, *cost_unit;
 };
 
-/* Write config.json for a new run. */
+/* Write config.json for a new run, and a copy of the tuned table where the machine has one. */
 MUST_USE bool manifest_write(const char *dir, const struct options *o, const struct manifest *m,
                              const struct machine *mc, struct arena tmp, struct err *e);
 

@@ -56,13 +56,17 @@ double options_real(const struct options *o, const char *name);
 const char *options_text(const struct options *o, const char *name);
 bool options_given(const struct options *o, const char *name);
 
-/* Shared rows: --seed N, --threads N, --cpu TIER, --memory MiB. Use in tables as OPTIONS_COMMON. */
+/* Shared rows: --seed N, --threads N, --cpu TIER, --tune-file FILE, --memory MiB. Use in tables as
+ * OPTIONS_COMMON; cli/compute.h makes a machine of them. */
 /* clang-format off */
 #define OPTIONS_COMMON \
     {"seed", OPTION_INT, "N", "1", "every random draw follows from it", 0, 9e15}, \
     {"threads", OPTION_INT, "N", "0", \
      "threads; 0 = all processors; results do not depend on it", 0, 1024}, \
     {"cpu", OPTION_TEXT, "TIER", "auto", "kernels: auto, ref, avx2, avx512, neon", 0, 0}, \
+    {"tune-file", OPTION_TEXT, "FILE", NULL, \
+     "choose algorithms by this table of hdnas bench --tune (default: HDNAS_TUNE; none: do without)", \
+     0, 0}, \
     {"memory", OPTION_INT, "MIB", "0", "most memory to use; 0 = what the machine has", 0, 1e9}
 /* clang-format on */
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/compute.h"
 #include "cli/manifest.h"
 #include "cli/signals.h"
 #include "core/digest.h"
@@ -137,7 +138,7 @@ static bool session_pool(struct session *s, struct err *e)
         {"weight-decay", session_real(s, so->decay)},
         {"beta", session_real(s, so->beta)},
         {"taps", arena_printf(s->keep, "%x", so->tap_mask)},
-        {"kernels", cpu_tier_name(s->mc.tier)},
+        {"kernels", compute_kernels(&s->mc, s->keep)},
         {"data", j->data_sha256},
         {"reference", j->reference_sha256[0] ? j->reference_sha256 : "-"},
         {"input", arena_printf(s->keep, "%dx%dx%d", j->model.input.h, j->model.input.w,
@@ -227,6 +228,7 @@ static bool session_manifest(struct session *s, struct err *e)
         .cost_unit = s->cost.unit,
         .truth_sha256 = s->has_truth ? s->truth.sha256 : "",
         .score_sha256 = s->scores.sha256,
+        .tune_sha256 = compute_tune_sha256(&s->mc),
     };
     if (s->resume) {
         return manifest_check(s->dir, &m, *s->keep, e);
@@ -262,7 +264,7 @@ bool session_open(struct session *s, const struct options *o, struct arena *keep
                        o->args[0]);
     }
     if (!session_dir(s, e) ||
-        !machine_init(&s->mc, options_text(s->o, "cpu"), (int)options_int(s->o, "threads"), e) ||
+        !compute_open(&s->mc, s->o, keep, e) ||
         !session_search(s, e) || !session_judge(s, e) || !session_cost(s, e) ||
         !session_pool(s, e) || !session_manifest(s, e)) {
         return false;
@@ -275,6 +277,7 @@ bool session_open(struct session *s, const struct options *o, struct arena *keep
     c->cost = &s->cost;
     c->mc = &s->mc;
     c->worker_bytes = judge_worker_bytes(s->o, s->mc.n_threads);
+    c->n_shortlist = (int)options_int(s->o, "shortlist");
     c->keep_disconnected = options_flag(s->o, "keep-disconnected");
     c->accuracy = s->has_truth ? truth_accuracy : NULL;
     c->accuracy_ctx = &s->truth;

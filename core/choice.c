@@ -1,11 +1,14 @@
 #include "core/choice.h"
 
 #include "core/csv.h"
+#include "core/digest.h"
 #include "core/file.h"
 #include "core/problem.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { CHOICE_MAX_BYTES = 16 << 20 };
 
 enum choice_col { COL_PROBLEM, COL_DIRECTION, COL_TIER, COL_PRECISION, COL_ALGO, CHOICE_N_COLS };
 static const char *const choice_cols[CHOICE_N_COLS] = {"problem", "direction", "tier", "precision",
@@ -88,7 +91,7 @@ static bool choice_row(struct choice_row *row, bool *take, const struct csv *csv
     } words[] = {
         {dir < 0, COL_DIRECTION, "fwd, bwd_data or bwd_weights"},
         {tier < 0, COL_TIER, "ref, neon, avx2 or avx512"},
-        {strcmp(cell[COL_PRECISION], "f32") != 0, COL_PRECISION, "f32"},
+        {strcmp(cell[COL_PRECISION], "fp32") != 0, COL_PRECISION, "fp32"},
         {algo <= CONV_AUTO, COL_ALGO, "an algorithm (hdnas bench --list names them)"},
     };
     for (size_t k = 0; k < N_ELEMS(words); k++) {
@@ -108,13 +111,29 @@ static bool choice_row(struct choice_row *row, bool *take, const struct csv *csv
     return true;
 }
 
+/* The file, its checksum, and its cells, all from one reading. */
+static bool choice_bytes(struct choice *c, struct arena *keep, const char *path, struct csv *csv,
+                         struct err *e)
+{
+    struct digest digest;
+    unsigned char *bytes;
+    *c = (struct choice){.path = arena_strdup(keep, path)};
+    if (!file_read(keep, path, CHOICE_MAX_BYTES, &bytes, &c->n_bytes, e) ||
+        !digest_open(&digest, e)) {
+        return false;
+    }
+    digest_add(&digest, bytes, c->n_bytes);
+    digest_close(&digest, c->sha256);
+    c->bytes = memcpy(arena_push(keep, c->n_bytes + 1, 1), bytes, c->n_bytes);
+    return csv_parse(csv, keep, path, bytes, c->n_bytes, e);
+}
+
 bool choice_read(struct choice *c, struct arena *keep, const char *path, const struct machine *mc,
                  struct err *e)
 {
     struct csv csv;
     int cols[CHOICE_N_COLS];
-    *c = (struct choice){.path = arena_strdup(keep, path)};
-    if (!file_sha256(path, c->sha256, e) || !csv_read(&csv, keep, path, e)) {
+    if (!choice_bytes(c, keep, path, &csv, e)) {
         return false;
     }
     for (int k = 0; k < CHOICE_N_COLS; k++) {

@@ -22,12 +22,14 @@ struct choice {
     const struct choice_row *rows; /* [n] by ascending key: those of the machine's tier */
     int n;
     const char *path;
-    char sha256[65]; /* of the file */
+    const unsigned char *bytes; /* [n_bytes] the file as it was read */
+    size_t n_bytes;
+    char sha256[65]; /* of the bytes */
 };
 
 /*
  * Read a table for this machine's tier: CSV with the columns problem (conv:h32w32c16k16r3s1p1g1, n
- * is passed over), direction (fwd, bwd_data, bwd_weights), tier, precision (f32) and algo; others
+ * is passed over), direction (fwd, bwd_data, bwd_weights), tier, precision (fp32) and algo; others
  * are not looked at. Rows of other tiers are checked and passed over. ERR_INPUT with path and line
  * for what cannot be read, what the algorithm cannot do, and a shape that stands there twice.
  */

@@ -155,19 +155,11 @@ static bool csv_rows(struct csv *csv, struct csv_reader *r, struct arena *keep, 
     return true;
 }
 
-static bool csv_load(struct csv *csv, struct arena *keep, const char *path, bool is_log,
-                     struct err *e)
+bool csv_parse(struct csv *csv, struct arena *keep, const char *path, unsigned char *bytes,
+               size_t n, struct err *e)
 {
-    ASSERT(csv && keep && path);
+    ASSERT(csv && keep && path && bytes);
     *csv = (struct csv){.path = arena_strdup(keep, path)};
-    unsigned char *bytes = NULL;
-    size_t n = 0;
-    if (!file_read(keep, path, csv_max_bytes, &bytes, &n, e)) {
-        return false;
-    }
-    while (is_log && n > 0 && bytes[n - 1] != '\n') {
-        n--;
-    }
     struct csv_reader r = {.path = path, .at = (char *)bytes, .end = (char *)bytes + n, .line = 1};
     const char *zero = memchr(bytes, 0, n);
     if (zero) {
@@ -181,6 +173,20 @@ static bool csv_load(struct csv *csv, struct arena *keep, const char *path, bool
         return err_set(e, ERR_INPUT, "%s: empty: expected a header line", path);
     }
     return csv_header(csv, &r, keep, e) && csv_rows(csv, &r, keep, e);
+}
+
+static bool csv_load(struct csv *csv, struct arena *keep, const char *path, bool is_log,
+                     struct err *e)
+{
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    if (!file_read(keep, path, csv_max_bytes, &bytes, &n, e)) {
+        return false;
+    }
+    while (is_log && n > 0 && bytes[n - 1] != '\n') {
+        n--;
+    }
+    return csv_parse(csv, keep, path, bytes, n, e);
 }
 
 bool csv_read(struct csv *csv, struct arena *keep, const char *path, struct err *e)

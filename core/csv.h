@@ -17,6 +17,10 @@ struct csv {
  * character. */
 MUST_USE bool csv_read(struct csv *csv, struct arena *keep, const char *path, struct err *e);
 
+/* The same of bytes in memory, followed by a zero byte; they are cut up, and cells point into them. */
+MUST_USE bool csv_parse(struct csv *csv, struct arena *keep, const char *path, unsigned char *bytes,
+                        size_t n, struct err *e);
+
 /* The same for a log that grows a line at a time: a last line without its end was cut by a crash, or is just being
  * written, and is passed over. */
 MUST_USE bool csv_read_log(struct csv *csv, struct arena *keep, const char *path, struct err *e);

@@ -15,7 +15,7 @@ file() { # file NAME MEDIAN MIN [MEDIAN MIN ...]: runs of one case
     shift
     echo problem,direction,algo,tier,precision,threads,ms_median,ms_min,gflops,share_of_peak >"$to"
     while [ $# -gt 1 ]; do
-        echo "gemm:m1n1k1,fwd,auto,avx512,f32,1,$1,$2,1,1" >>"$to"
+        echo "gemm:m1n1k1,fwd,auto,avx512,fp32,1,$1,$2,1,1" >>"$to"
         shift 2
     done
 }

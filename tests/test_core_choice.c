@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 #define HEAD "problem,direction,tier,precision,threads,algo,ms\n"
-static const char good[] = HEAD "conv:n32h8w8c16k16r3s1p1g1,fwd,ref,f32,1,direct,1.5\n"
-                                "conv:n32h8w8c16k16r3s1p1g1,bwd_data,ref,f32,1,winograd,1\n"
-                                "conv:n1h8c16k16r3g16,fwd,ref,f32,1,direct,\n"
-                                "conv:h8c4k4r3,bwd_weights,ref,f32,2,winograd,x\n"
-                                "conv:h8c16k16r3,bwd_weights,neon,f32,1,depthwise,1\n";
+static const char good[] = HEAD "conv:n32h8w8c16k16r3s1p1g1,fwd,ref,fp32,1,direct,1.5\n"
+                                "conv:n32h8w8c16k16r3s1p1g1,bwd_data,ref,fp32,1,winograd,1\n"
+                                "conv:n1h8c16k16r3g16,fwd,ref,fp32,1,direct,\n"
+                                "conv:h8c4k4r3,bwd_weights,ref,fp32,2,winograd,x\n"
+                                "conv:h8c16k16r3,bwd_weights,neon,fp32,1,depthwise,1\n";
 
 static bool read_text(struct scratch *s, struct choice *c, const struct machine *mc,
                       const char *text, size_t n, struct err *e)
@@ -104,19 +104,19 @@ static void bad_tables_are_refused(void **state)
         {"", "empty"},
         {"problem,direction,tier,precision\n", "line 1: no column algo"},
         {"a,b\n1,2\n", "no column problem: this is no tuned table"},
-        {HEAD "conv:h8c4k4r3,fwd,ref,f32,1,direct\n", "line 2: expected 7 fields"},
-        {HEAD "conv:h8c4k4,fwd,ref,f32,1,direct,1\n", "line 2: problem h8c4k4: lacks r"},
-        {HEAD "conv:h8c4k4r3,forward,ref,f32,1,direct,1\n",
+        {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,direct\n", "line 2: expected 7 fields"},
+        {HEAD "conv:h8c4k4,fwd,ref,fp32,1,direct,1\n", "line 2: problem h8c4k4: lacks r"},
+        {HEAD "conv:h8c4k4r3,forward,ref,fp32,1,direct,1\n",
          "line 2, column direction: expected fwd, bwd_data or bwd_weights, found \"forward\""},
-        {HEAD "conv:h8c4k4r3,fwd,sse,f32,1,direct,1\n", "column tier: expected ref"},
-        {HEAD "conv:h8c4k4r3,fwd,ref,f64,1,direct,1\n", "column precision: expected f32"},
-        {HEAD "conv:h8c4k4r3,fwd,ref,f32,1,fft,1\n", "column algo: expected an algorithm"},
-        {HEAD "conv:h8c4k4r3,fwd,ref,f32,1,auto,1\n", "found \"auto\""},
-        {HEAD "conv:h8c4k4r3,fwd,ref,f32,1,,1\n", "found \"\""},
-        {HEAD "\nconv:h8c4k4r3,fwd,ref,f32,1,direct,1\n", "line 2: expected 7 fields"},
-        {HEAD "conv:h8c4k4r3,fwd,ref,f32,1,depthwise,1\n", "line 2: depthwise cannot do"},
-        {HEAD "conv:n1h8c4k4r3,fwd,ref,f32,1,direct,1\nconv:h8c4k4r3,fwd,neon,f32,1,direct,1\n"
-              "conv:n9h8c4k4r3,fwd,ref,f32,1,winograd,1\n",
+        {HEAD "conv:h8c4k4r3,fwd,sse,fp32,1,direct,1\n", "column tier: expected ref"},
+        {HEAD "conv:h8c4k4r3,fwd,ref,f64,1,direct,1\n", "column precision: expected fp32"},
+        {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,fft,1\n", "column algo: expected an algorithm"},
+        {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,auto,1\n", "found \"auto\""},
+        {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,,1\n", "found \"\""},
+        {HEAD "\nconv:h8c4k4r3,fwd,ref,fp32,1,direct,1\n", "line 2: expected 7 fields"},
+        {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,depthwise,1\n", "line 2: depthwise cannot do"},
+        {HEAD "conv:n1h8c4k4r3,fwd,ref,fp32,1,direct,1\nconv:h8c4k4r3,fwd,neon,fp32,1,direct,1\n"
+              "conv:n9h8c4k4r3,fwd,ref,fp32,1,winograd,1\n",
          "line 4: the shape, direction and tier of line 2 again"},
     };
     struct machine mc;
