@@ -98,6 +98,28 @@ size_t conv_scratch_bytes(const struct machine *mc, const struct conv_shape *s, 
     return conv_rooms[algo]->scratch_bytes(mc, s, dir);
 }
 
+size_t conv_prepare_bytes(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
+                          enum conv_algo algo)
+{
+    algo = algo == CONV_AUTO ? conv_choose(mc, s, dir) : algo;
+    ASSERT(conv_can(mc, s, dir, algo));
+    const struct conv_room *room = conv_rooms[algo];
+    return room->prepare_bytes ? room->prepare_bytes(s, dir) : 0;
+}
+
+struct conv_prepared conv_prepare(const struct machine *mc, void *data, const float *w,
+                                  const struct conv_shape *s, enum conv_dir dir,
+                                  enum conv_algo algo, struct arena tmp)
+{
+    struct conv_job j = {.mc = mc, .s = s, .dir = dir, .w = w, .tmp = tmp};
+    algo = algo == CONV_AUTO ? conv_choose(mc, s, dir) : algo;
+    if (conv_prepare_bytes(mc, s, dir, algo) == 0) {
+        return (struct conv_prepared){.algo = algo};
+    }
+    conv_rooms[algo]->prepare(&j, data);
+    return (struct conv_prepared){.algo = algo, .data = data};
+}
+
 static void conv_run(const struct conv_job *j, enum conv_algo algo)
 {
     ASSERT(j->s->oh > 0 && j->s->ow > 0);
@@ -122,6 +144,23 @@ void conv_forward(const struct machine *mc, float *y, const float *x, const floa
     conv_run(&j, algo);
 }
 
+void conv_forward_prepared(const struct machine *mc, float *y, const float *x, const float *w,
+                           const struct conv_prepared *prepared, const struct conv_shape *s,
+                           bool relu_in, const struct conv_post *post, struct arena tmp)
+{
+    struct conv_job j = {.mc = mc,
+                         .s = s,
+                         .dir = CONV_FWD,
+                         .out = y,
+                         .x = x,
+                         .w = w,
+                         .prepared = prepared->data,
+                         .relu_in = relu_in,
+                         .post = post,
+                         .tmp = tmp};
+    conv_run(&j, prepared->algo);
+}
+
 void conv_backward_data(const struct machine *mc, float *dx, const float *dy, const float *w,
                         const struct conv_shape *s, bool add, const float *mask,
                         enum conv_algo algo, struct arena tmp)
@@ -136,6 +175,24 @@ void conv_backward_data(const struct machine *mc, float *dx, const float *dy, co
                          .mask = mask,
                          .tmp = tmp};
     conv_run(&j, algo);
+}
+
+void conv_backward_data_prepared(const struct machine *mc, float *dx, const float *dy,
+                                 const float *w, const struct conv_prepared *prepared,
+                                 const struct conv_shape *s, bool add, const float *mask,
+                                 struct arena tmp)
+{
+    struct conv_job j = {.mc = mc,
+                         .s = s,
+                         .dir = CONV_BWD_DATA,
+                         .out = dx,
+                         .dy = dy,
+                         .w = w,
+                         .prepared = prepared->data,
+                         .add = add,
+                         .mask = mask,
+                         .tmp = tmp};
+    conv_run(&j, prepared->algo);
 }
 
 void conv_backward_weights(const struct machine *mc, float *dw, const float *x, const float *dy,

@@ -76,11 +76,43 @@ void conv_forward(const struct machine *mc, float *y, const float *x, const floa
                   const struct conv_shape *s, bool relu_in, const struct conv_post *post,
                   enum conv_algo algo, struct arena tmp);
 
+/*
+ * Weights that many calls share (inference, benchmarks), made ready once: what an algorithm would
+ * make of them at each call (Winograd's transforms, transposes). For forward and backward data, and
+ * good for any number of images: `s` may differ from the calls' in n, oh and ow follow from the
+ * rest.
+ */
+struct conv_prepared {
+    enum conv_algo algo; /* the calls' algorithm is this one, whatever they ask for */
+    const float *data;   /* NULL: it takes weights as they are */
+};
+
+/* What conv_prepare writes, at most 36/9 of the weights and a little. */
+size_t conv_prepare_bytes(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
+                          enum conv_algo algo);
+
+/* data: conv_prepare_bytes, ARENA_ALIGN aligned, the caller's for as long as the result is used. tmp
+ * offers conv_scratch_bytes. */
+struct conv_prepared conv_prepare(const struct machine *mc, void *data, const float *w,
+                                  const struct conv_shape *s, enum conv_dir dir,
+                                  enum conv_algo algo, struct arena tmp);
+
+/* conv_forward by weights w that were prepared; the same bits. */
+void conv_forward_prepared(const struct machine *mc, float *y, const float *x, const float *w,
+                           const struct conv_prepared *prepared, const struct conv_shape *s,
+                           bool relu_in, const struct conv_post *post, struct arena tmp);
+
 /* dx[n,h,w,c] (+)= dy * w^T; add: add to dx rather than overwrite. mask: NULL, or the [n,h,w,c]
  * input of a ReLU that stands before the convolution: contributions are dropped where mask <= 0. */
 void conv_backward_data(const struct machine *mc, float *dx, const float *dy, const float *w,
                         const struct conv_shape *s, bool add, const float *mask,
                         enum conv_algo algo, struct arena tmp);
+
+/* The same by weights w that were prepared; the same bits. */
+void conv_backward_data_prepared(const struct machine *mc, float *dx, const float *dy,
+                                 const float *w, const struct conv_prepared *prepared,
+                                 const struct conv_shape *s, bool add, const float *mask,
+                                 struct arena tmp);
 
 /* dw[kh,kw,c/groups,k] = x (*) dy, overwritten. relu_in as in conv_forward. */
 void conv_backward_weights(const struct machine *mc, float *dw, const float *x, const float *dy,

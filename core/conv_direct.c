@@ -289,6 +289,18 @@ static bool direct_can(const struct machine *mc, const struct conv_shape *s, enu
     return true;
 }
 
+static size_t direct_prepare_bytes(const struct conv_shape *s, enum conv_dir dir)
+{
+    return dir == CONV_BWD_DATA ? arena_round(direct_weights(s) * sizeof(float)) : 0;
+}
+
+/* The transposed weights of backward data. */
+static void direct_prepare(const struct conv_job *j, float *w)
+{
+    struct direct_job d = {.j = j, .m = conv_rows_of(j->s, j->dir), .w = w};
+    threads_for(j->mc, j->s->kh * j->s->kw, direct_transpose_tap, &d);
+}
+
 static size_t direct_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
                                    enum conv_dir dir)
 {
@@ -300,7 +312,7 @@ static size_t direct_scratch_bytes(const struct machine *mc, const struct conv_s
     bytes += arena_round((size_t)mc->n_threads * (size_t)(s->kh * s->kw) * sizeof *d.taps);
     bytes += arena_round((size_t)mc->n_threads * (size_t)s->kh * sizeof *d.rows);
     bytes += arena_round((size_t)d.m.n_phases * sizeof *d.phases);
-    return bytes + (d.m.back ? arena_round(direct_weights(s) * sizeof(float)) : 0);
+    return bytes + direct_prepare_bytes(s, dir);
 }
 
 static void direct_run_rows(const struct conv_job *j)
@@ -311,7 +323,7 @@ static void direct_run_rows(const struct conv_job *j)
     size_t n_threads = (size_t)j->mc->n_threads;
     d.j = j;
     d.src = d.m.back ? j->dy : j->x;
-    d.w = j->w;
+    d.w = j->prepared ? j->prepared : j->w;
     d.rings = arena_push(&tmp, n_threads * direct_ring_floats(&d), sizeof(float));
     d.taps = arena_push(&tmp, n_threads * (size_t)(s->kh * s->kw), sizeof *d.taps);
     d.rows = arena_push(&tmp, n_threads * (size_t)s->kh, sizeof *d.rows);
@@ -319,9 +331,10 @@ static void direct_run_rows(const struct conv_job *j)
     for (int p = 0; p < d.m.n_phases; p++) {
         d.phases[p] = conv_rows_phase(&d.m, p);
     }
-    if (d.m.back) {
-        d.w = arena_push(&tmp, direct_weights(s), sizeof(float));
-        threads_for(j->mc, s->kh * s->kw, direct_transpose_tap, &d);
+    if (d.m.back && !j->prepared) {
+        float *w = arena_push(&tmp, direct_weights(s), sizeof *w);
+        direct_prepare(j, w);
+        d.w = w;
     }
     if (d.flat) {
         size_t pixels = (size_t)s->n * (size_t)d.m.src_h * (size_t)d.m.src_w;
@@ -340,5 +353,9 @@ static void direct_run(const struct conv_job *j)
     }
 }
 
-const struct conv_room conv_direct = {
-    .name = "direct", .can = direct_can, .scratch_bytes = direct_scratch_bytes, .run = direct_run};
+const struct conv_room conv_direct = {.name = "direct",
+                                      .can = direct_can,
+                                      .scratch_bytes = direct_scratch_bytes,
+                                      .run = direct_run,
+                                      .prepare_bytes = direct_prepare_bytes,
+                                      .prepare = direct_prepare};

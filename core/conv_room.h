@@ -14,6 +14,7 @@ struct conv_job {
     enum conv_dir dir;
     float *out;                   /* y, dx or dw */
     const float *x, *w, *dy;      /* inputs of that direction */
+    const float *prepared;        /* what prepare made of w, or NULL */
     bool relu_in;                 /* fwd, bwd_weights */
     const struct conv_post *post; /* fwd; may be NULL */
     bool add;                     /* bwd_data */
@@ -27,6 +28,9 @@ struct conv_room {
     size_t (*scratch_bytes)(const struct machine *mc, const struct conv_shape *s,
                             enum conv_dir dir);
     void (*run)(const struct conv_job *j);
+    /* What can be made of the weights alone: bytes, and from j->w to data. NULL: nothing. */
+    size_t (*prepare_bytes)(const struct conv_shape *s, enum conv_dir dir);
+    void (*prepare)(const struct conv_job *j, float *data);
 };
 
 extern const struct conv_room conv_ref, conv_direct, conv_winograd, conv_depthwise;

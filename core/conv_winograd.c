@@ -40,7 +40,7 @@ struct wino_job {
     size_t v_step, m_step, u_step;            /* floats between planes */
     const float *w9; /* [9, c, k], first tap at w9, the next at w9 + w9_step */
     ptrdiff_t w9_step;
-    float *u;       /* [36][u_step] */
+    const float *u; /* [36][u_step] */
     float *zeros;   /* [6, c] */
     float *scratch; /* [n_threads][36 (v_step + m_step)] */
 };
@@ -95,7 +95,7 @@ static void wino_weights_item(void *ctx, int item, int i_thread)
     (void)i_thread;
     size_t at = (size_t)item * WINO_WEIGHTS_CHUNK;
     size_t n = MIN((size_t)WINO_WEIGHTS_CHUNK, (size_t)w->c * (size_t)w->k - at);
-    w->j->mc->k->wino_weights_f32(w->u + at, (ptrdiff_t)w->u_step, w->w9 + at, w->w9_step, n);
+    w->j->mc->k->wino_weights_f32((float *)w->u + at, (ptrdiff_t)w->u_step, w->w9 + at, w->w9_step, n);
 }
 
 /* Where a tile lies. */
@@ -220,6 +220,29 @@ static bool wino_can(const struct machine *mc, const struct conv_shape *s, enum 
     return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->pad <= 2 && s->groups == 1;
 }
 
+static size_t wino_prepare_bytes(const struct conv_shape *s, enum conv_dir dir)
+{
+    (void)dir;
+    return arena_round(WINO_E * wino_step((size_t)s->c * (size_t)s->k) * sizeof(float));
+}
+
+/* The transformed weights; those of backward data turned and transposed before. */
+static void wino_prepare(const struct conv_job *j, float *u)
+{
+    struct arena tmp = j->tmp;
+    struct wino_job w = wino_plan(j->mc, j->s, j->dir);
+    size_t plane = (size_t)w.c * (size_t)w.k;
+    w.j = j;
+    w.u = u;
+    w.w9 = j->w;
+    w.w9_step = (ptrdiff_t)plane;
+    if (j->dir == CONV_BWD_DATA) {
+        w.w9 = arena_push(&tmp, 9 * plane, sizeof(float));
+        threads_for(j->mc, 9, wino_transpose_tap, &w);
+    }
+    threads_for(j->mc, (int)DIV_UP(plane, (size_t)WINO_WEIGHTS_CHUNK), wino_weights_item, &w);
+}
+
 static size_t wino_scratch_bytes(const struct machine *mc, const struct conv_shape *s,
                                  enum conv_dir dir)
 {
@@ -228,7 +251,7 @@ static size_t wino_scratch_bytes(const struct machine *mc, const struct conv_sha
     }
     struct wino_job w = wino_plan(mc, s, dir);
     size_t plane = (size_t)w.c * (size_t)w.k * sizeof(float);
-    return arena_round(WINO_E * w.u_step * sizeof(float)) +
+    return wino_prepare_bytes(s, dir) +
            arena_round(6 * (size_t)w.c * sizeof(float)) +
            arena_round((size_t)mc->n_threads * wino_thread_floats(&w) * sizeof(float)) +
            (dir == CONV_BWD_DATA ? arena_round(9 * plane) : 0);
@@ -242,24 +265,27 @@ static void wino_run(const struct conv_job *j)
     }
     struct arena tmp = j->tmp;
     struct wino_job w = wino_plan(j->mc, j->s, j->dir);
-    size_t plane = (size_t)w.c * (size_t)w.k;
     w.j = j;
     w.src = j->dir == CONV_BWD_DATA ? j->dy : j->x;
-    w.w9 = j->w;
-    w.w9_step = (ptrdiff_t)plane;
-    w.u = arena_push(&tmp, WINO_E * w.u_step, sizeof(float));
+    w.u = j->prepared;
     w.zeros = arena_push_zero(&tmp, 6 * (size_t)w.c, sizeof(float));
     w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * wino_thread_floats(&w), sizeof(float));
-    if (j->dir == CONV_BWD_DATA) {
-        w.w9 = arena_push(&tmp, 9 * plane, sizeof(float));
-        threads_for(j->mc, 9, wino_transpose_tap, &w);
-    }
     for (int t = 0; t < w.group; t++) {
         wino_prefetch(&w, t, w.n_tiles);
     }
-    threads_for(j->mc, (int)DIV_UP(plane, (size_t)WINO_WEIGHTS_CHUNK), wino_weights_item, &w);
+    if (!w.u) {
+        struct conv_job prepare = *j;
+        float *u = arena_push(&tmp, WINO_E * w.u_step, sizeof *u);
+        prepare.tmp = tmp;
+        wino_prepare(&prepare, u);
+        w.u = u;
+    }
     threads_for(j->mc, DIV_UP(w.n_tiles, w.group), wino_group, &w);
 }
 
-const struct conv_room conv_winograd = {
-    .name = "winograd", .can = wino_can, .scratch_bytes = wino_scratch_bytes, .run = wino_run};
+const struct conv_room conv_winograd = {.name = "winograd",
+                                       .can = wino_can,
+                                       .scratch_bytes = wino_scratch_bytes,
+                                       .run = wino_run,
+                                       .prepare_bytes = wino_prepare_bytes,
+                                       .prepare = wino_prepare};

@@ -20,6 +20,9 @@ struct net {
     float *grads;          /* [n_trained]; NULL in NET_EVAL */
     unsigned char *memory; /* [plan.memory_bytes] */
     struct arena scratch;
+    struct arena ready;    /* NET_EVAL: what units prepare of the parameters */
+    const void **prepared; /* [n_units] in ready; NULL = nothing */
+    bool changed;          /* the parameters, since they were prepared */
     const float *x; /* of the last forward */
     int n;          /* images of the last forward */
     bool train;     /* its kind */
@@ -61,6 +64,8 @@ static struct net *new_structures(struct arena *keep, const struct machine *mc,
     net->n_threads = mc->n_threads;
     place_params(net, keep);
     plan_init(&net->plan, keep, mc, g, max_batch, mode);
+    net->prepared = arena_push_zero(keep, (size_t)net->plan.n_units, sizeof *net->prepared);
+    net->changed = true;
     return net;
 }
 
@@ -68,7 +73,8 @@ static size_t numbers_bytes(const struct net *net)
 {
     size_t grads = net->mode == NET_TRAIN ? net->n_trained : 0;
     return arena_round((net->n_floats + grads) * sizeof(float)) +
-           arena_round(net->plan.memory_bytes) + arena_round(net->plan.scratch_bytes);
+           arena_round(net->plan.memory_bytes) + arena_round(net->plan.scratch_bytes) +
+           arena_round(net->plan.ready_bytes);
 }
 
 /* Address space for the structures of the largest graph; only what is used is ever touched. */
@@ -105,6 +111,7 @@ bool net_new(struct net **out, struct arena *keep, const struct machine *mc, con
     net->grads = mode == NET_TRAIN ? net->params + net->n_floats : NULL;
     net->memory = arena_push(keep, net->plan.memory_bytes, 1);
     net->scratch = arena_carve(keep, net->plan.scratch_bytes);
+    net->ready = arena_carve(keep, net->plan.ready_bytes);
     *out = net;
     return true;
 }
@@ -141,7 +148,7 @@ bool net_param_trained(const struct net *net, int i_param)
 
 void net_params_changed(struct net *net)
 {
-    ASSERT(net != NULL);
+    net->changed = true;
 }
 
 static float *value_of(const struct net *net, int node)
@@ -182,6 +189,24 @@ static void fill_io(struct op_io *io, const struct net *net, const struct machin
     }
 }
 
+/* What units make of the parameters alone, as for the largest batch. */
+static void prepare_units(struct net *net, const struct machine *mc)
+{
+    struct op_io io;
+    int n = net->n;
+    net->n = net->max_batch;
+    net->ready.used = 0;
+    for (int i = 0; i < net->plan.n_ready; i++) {
+        const struct unit *u = &net->plan.units[i];
+        if (u->op->prepare) {
+            fill_io(&io, net, mc, u);
+            net->prepared[i] = u->op->prepare(&io, &net->ready);
+        }
+    }
+    net->n = n;
+    net->changed = false;
+}
+
 const float *net_forward(struct net *net, const struct machine *mc, const float *x, int n,
                          bool train)
 {
@@ -193,10 +218,14 @@ const float *net_forward(struct net *net, const struct machine *mc, const float 
     net->train = train;
     net->stage = STAGE_FORWARD;
     memset(net->asked, 0, sizeof net->asked);
+    if (net->mode == NET_EVAL && net->changed) {
+        prepare_units(net, mc);
+    }
     struct op_io io;
     for (int i = 0; i < net->plan.n_units; i++) {
         const struct unit *u = &net->plan.units[i];
         fill_io(&io, net, mc, u);
+        io.prepared = net->prepared[i];
         u->op->forward(&io);
     }
     return value_of(net, net->graph->output);

@@ -42,8 +42,9 @@ const float *net_param_const(const struct net *net, int i_param);
 float *net_param_grad(struct net *net,
                       int i_param); /* NULL for running statistics and in NET_EVAL */
 bool net_param_trained(const struct net *net, int i_param);
-void net_params_changed(
-    struct net *net); /* NET_EVAL: folded weights are made anew before the next forward */
+/* To be called after parameters were written: NET_EVAL makes what depends on them alone (batch
+ * norms folded, weights transformed) anew in the next forward, and keeps it. */
+void net_params_changed(struct net *net);
 
 /* Forward over x[n, h, w, c], n <= max_batch. train: batch statistics, and running statistics
  * updated. Returns the output [n, classes], valid until the next forward. */

@@ -60,6 +60,7 @@ struct op_io {
     bool dx_add[OP_MAX_IN];      /* add to dx rather than overwrite */
     float *w[OP_MAX_PARAM];      /* parameters in the order of `params` */
     float *dw[OP_MAX_PARAM];     /* their gradients, overwritten; NULL for those not trained */
+    const void *prepared;        /* forward: what prepare returned; NULL = nothing was prepared */
     void *save;                  /* save_bytes that live from forward to backward */
     bool train;                  /* batch statistics, dropout ... */
     struct arena tmp;            /* scratch_bytes, forgotten on return */
@@ -86,6 +87,12 @@ struct op {
     size_t (*save_bytes)(const struct op_attr *attr, int batch, const struct shape *in, int n_in,
                          struct shape out); /* NULL = none */
     void (*forward)(const struct op_io *io);
+    /* NET_EVAL: what forward would make of the parameters alone at each call, made once in keep,
+     * of which it takes at most prepare_bytes. io holds parameters, shapes (batch of the plan) and
+     * scratch, no data. NULL = nothing. */
+    size_t (*prepare_bytes)(const struct machine *mc, const struct op_attr *attr, int batch,
+                            const struct shape *in, int n_in);
+    const void *(*prepare)(const struct op_io *io, struct arena *keep);
     void (*backward)(const struct op_io *io); /* NULL: for evaluation only */
     int64_t (*macs)(const struct op_attr *attr, const struct shape *in, int n_in,
                     struct shape out); /* NULL = 0 */

@@ -70,19 +70,41 @@ static size_t conv_bn_scratch(const struct machine *mc, const struct op_attr *at
     return rows_bytes(out.c) + conv_scratch_bytes(mc, &s, CONV_FWD, CONV_AUTO);
 }
 
-static void conv_bn_fwd(const struct op_io *io)
+/* What parameters alone make: the batch norm folded, weights in the form of their algorithm. */
+struct conv_bn_ready {
+    const float *scale, *shift;
+    struct conv_prepared weights;
+};
+
+static size_t conv_bn_prepare_bytes(const struct machine *mc, const struct op_attr *attr, int batch,
+                                    const struct shape *in, int n_in)
+{
+    struct conv_shape s = shape_of(attr, batch, in);
+    struct err e;
+    bool ok = conv_shape_init(&s, &e);
+    ASSERT(ok && n_in >= 1);
+    return arena_round(sizeof(struct conv_bn_ready)) + rows_bytes(s.k) +
+           arena_round(conv_prepare_bytes(mc, &s, CONV_FWD, CONV_AUTO));
+}
+
+static struct conv_shape conv_bn_shape(const struct op_io *io)
 {
     const struct tensor *x = &io->x[0];
-    struct arena tmp = io->tmp;
     struct conv_shape s = shape_of(io->attr, x->n, &(struct shape){x->h, x->w, x->c});
     struct err e;
     bool ok = conv_shape_init(&s, &e);
     ASSERT(ok);
-    float *scale = arena_push(&tmp, (size_t)s.k, sizeof *scale),
-          *shift = arena_push(&tmp, (size_t)s.k, sizeof *shift);
+    return s;
+}
+
+/* The batch norm folded; the weights as they are. */
+static struct conv_bn_ready conv_bn_fold(const struct op_io *io, int k, struct arena *keep)
+{
+    float *scale = arena_push(keep, (size_t)k, sizeof *scale),
+          *shift = arena_push(keep, (size_t)k, sizeof *shift);
     const float *bias = io->attr->bias ? io->w[1] : NULL;
     float *const *norm = &io->w[bias ? 2 : 1];
-    for (int i = 0; i < s.k; i++) {
+    for (int i = 0; i < k; i++) {
         scale[i] = 1;
         shift[i] = bias ? bias[i] : 0;
         if (io->attr->norm_mask) {
@@ -91,12 +113,36 @@ static void conv_bn_fwd(const struct op_io *io)
             shift[i] = norm[BETA][i] + (shift[i] - norm[RUNNING_MEAN][i]) * scale[i];
         }
     }
-    struct conv_post post = {.scale = io->attr->norm_mask ? scale : NULL,
-                             .shift = shift,
+    return (struct conv_bn_ready){.scale = io->attr->norm_mask ? scale : NULL,
+                                  .shift = shift,
+                                  .weights = {.algo = CONV_AUTO}};
+}
+
+static const void *conv_bn_prepare(const struct op_io *io, struct arena *keep)
+{
+    struct conv_shape s = conv_bn_shape(io);
+    struct conv_bn_ready *ready = arena_push(keep, 1, sizeof *ready);
+    *ready = conv_bn_fold(io, s.k, keep);
+    void *data = arena_push(keep, conv_prepare_bytes(io->mc, &s, CONV_FWD, CONV_AUTO), 1);
+    ready->weights = conv_prepare(io->mc, data, io->w[0], &s, CONV_FWD, CONV_AUTO, io->tmp);
+    return ready;
+}
+
+static void conv_bn_fwd(const struct op_io *io)
+{
+    struct arena tmp = io->tmp;
+    struct conv_shape s = conv_bn_shape(io);
+    struct conv_bn_ready own, *fold = io->prepared ? NULL : &own;
+    if (fold) {
+        own = conv_bn_fold(io, s.k, &tmp);
+    }
+    const struct conv_bn_ready *ready = fold ? fold : io->prepared;
+    struct conv_post post = {.scale = ready->scale,
+                             .shift = ready->shift,
                              .add = io->n_in > 1 ? io->x[1].data : NULL,
                              .act = io->attr->act == OP_ACT_RELU ? CONV_ACT_RELU : CONV_ACT_NONE};
-    conv_forward(io->mc, io->y.data, x->data, io->w[0], &s, io->attr->relu_in, &post, CONV_AUTO,
-                 tmp);
+    conv_forward_prepared(io->mc, io->y.data, io->x[0].data, io->w[0], &ready->weights, &s,
+                          io->attr->relu_in, &post, tmp);
 }
 
 static int64_t conv_bn_cost(const struct op_attr *attr, const struct shape *in, int n_in,
@@ -116,5 +162,7 @@ const struct op op_conv_bn = {
     .infer = conv_bn_infer,
     .scratch_bytes = conv_bn_scratch,
     .forward = conv_bn_fwd,
+    .prepare_bytes = conv_bn_prepare_bytes,
+    .prepare = conv_bn_prepare,
     .macs = conv_bn_cost,
 };

@@ -45,6 +45,8 @@ struct plan {
     int n_seeds;
     size_t memory_bytes;  /* of the block that all offsets are in */
     size_t scratch_bytes; /* largest scratch of any unit */
+    int n_ready;        /* NET_EVAL: units up to here prepare what they make of parameters alone */
+    size_t ready_bytes; /* of it */
 };
 
 /* All structures go to keep; the block itself is the caller's to allocate. */

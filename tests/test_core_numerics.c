@@ -219,6 +219,23 @@ static struct arena conv_scratch(struct conv_run *r, enum conv_dir dir)
     return tmp;
 }
 
+/* Weights prepared for one image, of the promised size. */
+static struct conv_prepared conv_ready(struct conv_run *r, enum conv_dir dir)
+{
+    struct conv_shape one = r->c->s;
+    size_t bytes = conv_prepare_bytes(&r->mc, &one, dir, r->algo);
+    one.n = 1;
+    assert_int_equal(bytes, conv_prepare_bytes(&r->mc, &one, dir, r->algo));
+    void *data = arena_push(&r->f->arena, bytes + 1, 1);
+    memset(data, 0xff, bytes + 1);
+    struct conv_prepared ready =
+        conv_prepare(&r->mc, data, r->c->w, &one, dir, r->algo, conv_scratch(r, dir));
+    assert_int_equal(ready.algo, r->algo);
+    assert_true(ready.data == (bytes > 0 ? data : NULL));
+    assert_int_equal(((unsigned char *)data)[bytes], 0xff);
+    return ready;
+}
+
 static void conv_check_forward(struct conv_run *r)
 {
     const struct conv_case *c = r->c;
@@ -253,6 +270,11 @@ static void conv_check_forward(struct conv_run *r)
             check_close(r, y, post_act(post->act, v), p ? slack : sums, i);
         }
     }
+    float *same = arena_push(&r->f->arena, c->n_y, sizeof *same);
+    struct conv_prepared ready = conv_ready(r, CONV_FWD);
+    conv_forward_prepared(&r->mc, same, c->x, c->w, &ready, &c->s, false,
+                          &posts[N_ELEMS(posts) - 1], conv_scratch(r, CONV_FWD));
+    assert_memory_equal(same, y, c->n_y * sizeof *y);
     r->f->arena.used = mark;
 }
 
@@ -279,6 +301,12 @@ static void conv_check_backward_data(struct conv_run *r)
             check_close(r, dx, v + old, bound * (fmax(floor, c->dx_abs[i]) + fabs(old)), i);
         }
     }
+    float *same = arena_push(&r->f->arena, c->n_x, sizeof *same);
+    struct conv_prepared ready = conv_ready(r, CONV_BWD_DATA);
+    memcpy(same, c->add, c->n_x * sizeof *same);
+    conv_backward_data_prepared(&r->mc, same, c->dy, c->w, &ready, &c->s, true, c->x,
+                                conv_scratch(r, CONV_BWD_DATA));
+    assert_memory_equal(same, dx, c->n_x * sizeof *dx);
     r->f->arena.used = mark;
 }
 

@@ -433,9 +433,9 @@ static void sharing_saves_memory(void **state)
     struct arena tmp = s->arena;
     struct graph *g = known_graph(&tmp, "nb201:333333"), *plain = copy_graph(&tmp, g);
     plain->keep_values = true;
-    size_t shared = net_plan_bytes(&s->mc, g, 32, NET_TRAIN),
-           apart = net_plan_bytes(&s->mc, plain, 32, NET_TRAIN);
-    size_t eval = net_plan_bytes(&s->mc, g, 32, NET_EVAL);
+    size_t shared = net_plan_bytes(&s->mc, g, 256, NET_TRAIN),
+           apart = net_plan_bytes(&s->mc, plain, 256, NET_TRAIN);
+    size_t eval = net_plan_bytes(&s->mc, g, 256, NET_EVAL);
     assert_true(shared < apart / 2);
     assert_true(eval < shared / 2);
 }

@@ -34,7 +34,7 @@ struct peers_run {
 /* Ours or a variant of the peer's: what is timed. */
 struct peers_side {
     const struct peer_variant *variant; /* NULL: hdnas */
-    void *state;
+    void *state;                        /* of the variant; hdnas: its prepared weights */
     int inner;
     double seconds[PEERS_MAX_ROUNDS];
 };
@@ -50,14 +50,26 @@ static double peers_now(const struct peers_run *r)
     return r->mc.n_threads == 1 ? clock_thread_s() : clock_now_s();
 }
 
-static void peers_ours(const struct peers_run *r, const struct peer_problem *p, float *out)
+/* Weights in the form their algorithm wants, made outside of the timed part, as the peers do. */
+static struct conv_prepared peers_prepare_weights(struct peers_run *r, const struct peer_problem *p)
+{
+    if (p->dir == CONV_BWD_WEIGHTS) {
+        return (struct conv_prepared){.algo = CONV_AUTO};
+    }
+    size_t bytes = conv_prepare_bytes(&r->mc, &p->s, p->dir, CONV_AUTO);
+    void *data = arena_push(&r->arena, bytes, 1);
+    return conv_prepare(&r->mc, data, p->w, &p->s, p->dir, CONV_AUTO, r->arena);
+}
+
+static void peers_ours(const struct peers_run *r, const struct peer_problem *p,
+                       const struct conv_prepared *ready, float *out)
 {
     switch (p->dir) {
     case CONV_FWD:
-        conv_forward(&r->mc, out, p->x, p->w, &p->s, false, NULL, CONV_AUTO, r->arena);
+        conv_forward_prepared(&r->mc, out, p->x, p->w, ready, &p->s, false, NULL, r->arena);
         break;
     case CONV_BWD_DATA:
-        conv_backward_data(&r->mc, out, p->y, p->w, &p->s, false, NULL, CONV_AUTO, r->arena);
+        conv_backward_data_prepared(&r->mc, out, p->y, p->w, ready, &p->s, false, NULL, r->arena);
         break;
     case CONV_BWD_WEIGHTS:
         conv_backward_weights(&r->mc, out, p->x, p->y, &p->s, false, CONV_AUTO, r->arena);
@@ -72,7 +84,7 @@ static void peers_call(const struct peers_run *r, const struct peer_problem *p,
         if (side->variant) {
             side->variant->run(side->state);
         } else {
-            peers_ours(r, p, out);
+            peers_ours(r, p, side->state, out);
         }
     }
 }
@@ -143,12 +155,13 @@ static void peers_prepare(const struct peers_run *r, const struct peer_problem *
     side->inner = (int)MIN(1e6, r->enough_s / MAX(once, 1e-7)) + 1;
 }
 
-static void peers_direction(const struct peers_run *r, struct peer_problem *p, const char *problem,
+static void peers_direction(struct peers_run *r, struct peer_problem *p, const char *problem,
                             float *out)
 {
-    struct peers_side sides[1 + PEERS_MAX_VARIANTS] = {{.variant = NULL}};
+    struct conv_prepared ready = peers_prepare_weights(r, p);
+    struct peers_side sides[1 + PEERS_MAX_VARIANTS] = {{.state = &ready}};
     int n = 1;
-    peers_ours(r, p, out);
+    peers_ours(r, p, &ready, out);
     for (int i = 0; i < peer.n_variants; i++) {
         void *state = peer.variants[i].open(p);
         if (state) {
