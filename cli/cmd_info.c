@@ -142,8 +142,7 @@ static void info_machine(const struct info *out, const struct machine *mc, struc
         }
         json_end(out->json);
         json_text(out->json, "tier", cpu_tier_name(mc->tier));
-        json_bool(out->json, "avx512_bf16", cpu_has_avx512_bf16());
-        json_bool(out->json, "amx_bf16", cpu_has_amx_bf16());
+        json_text(out->json, "tier_bf16", cpu_tier_name(cpu_best_bf16()));
         json_int(out->json, "processors", cpu_count());
         json_int(out->json, "threads", mc->n_threads);
         json_int(out->json, "memory_bytes", (int64_t)memory);
@@ -154,9 +153,8 @@ static void info_machine(const struct info *out, const struct machine *mc, struc
     for (int i = 0; i < n; i++) {
         text_printf(&line, "%s ", tiers[i]);
     }
-    text_printf(&line, "(in use: %s)%s%s", cpu_tier_name(mc->tier),
-                cpu_has_avx512_bf16() ? ", avx512-bf16" : "",
-                cpu_has_amx_bf16() ? ", amx-bf16" : "");
+    text_printf(&line, "(in use: %s; with --precision bf16: %s)", cpu_tier_name(mc->tier),
+                cpu_tier_name(cpu_best_bf16()));
     info_text(out, NULL, "tiers", line.s);
     printf("%-*s%d of %d\n", INFO_COLUMN, "threads", mc->n_threads, cpu_count());
     printf("%-*s%.1f GiB\n", INFO_COLUMN, "memory", (double)memory / (1 << 30));

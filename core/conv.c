@@ -13,12 +13,13 @@ static const struct conv_room *const conv_rooms[CONV_N_ALGOS] = {
     [CONV_DIRECT] = &conv_direct,
     [CONV_WINOGRAD] = &conv_winograd,
     [CONV_DEPTHWISE] = &conv_depthwise,
+    [CONV_BF16] = &conv_bf16,
 };
 
 static const char *const conv_names[CONV_N_ALGOS] = {
     [CONV_AUTO] = "auto",           [CONV_REF] = "ref",       [CONV_DIRECT] = "direct",
     [CONV_WINOGRAD] = "winograd",   [CONV_IM2COL] = "im2col", [CONV_GEMM] = "gemm",
-    [CONV_DEPTHWISE] = "depthwise",
+    [CONV_DEPTHWISE] = "depthwise", [CONV_BF16] = "bf16",
 };
 
 bool conv_shape_init(struct conv_shape *s, struct err *e)
@@ -69,6 +70,9 @@ enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s,
     enum conv_algo tuned = mc->choice ? choice_find(mc->choice, s, dir) : CONV_AUTO;
     if (tuned != CONV_AUTO && conv_can(mc, s, dir, tuned)) {
         return tuned;
+    }
+    if (conv_can(mc, s, dir, CONV_BF16)) {
+        return CONV_BF16;
     }
     if (conv_can(mc, s, dir, CONV_WINOGRAD) && s->c >= 12 && s->k >= 12 && s->oh >= 4 &&
         s->ow >= 4) {

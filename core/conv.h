@@ -42,11 +42,13 @@ enum conv_algo {
     CONV_IM2COL,
     CONV_GEMM,
     CONV_DEPTHWISE,
+    CONV_BF16, /* where the machine allows bf16 */
     CONV_N_ALGOS
 };
 
 /* Winograd's bound: |error| <= CONV_WINOGRAD_FACTOR u max over a result of sum|a||b| (about 1e-5),
- * u = 2^-24. Every other algorithm: n u sum|a||b| of the element itself, n terms. */
+ * u = 2^-24. Every other algorithm: n u sum|a||b| of the element itself, n terms; CONV_BF16 against
+ * the sums over its rounded inputs (conv_bf16.c). */
 enum { CONV_WINOGRAD_FACTOR = 160 };
 
 /* Fill oh, ow; ERR_INPUT for shapes that make no sense (non-positive sizes, c or k not divisible by

@@ -33,7 +33,7 @@ struct conv_room {
     void (*prepare)(const struct conv_job *j, float *data);
 };
 
-extern const struct conv_room conv_ref, conv_direct, conv_winograd, conv_depthwise;
+extern const struct conv_room conv_ref, conv_direct, conv_winograd, conv_depthwise, conv_bf16;
 
 /* conv_wgrad.c: backward weights of conv_direct. */
 size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s);
@@ -42,6 +42,10 @@ void conv_wgrad_run(const struct conv_job *j);
 /* conv_winograd_weights.c: backward weights of conv_winograd. */
 size_t conv_winograd_weights_bytes(const struct machine *mc, const struct conv_shape *s);
 void conv_winograd_weights_run(const struct conv_job *j);
+
+/* conv_bf16_weights.c: backward weights of conv_bf16. */
+size_t conv_bf16_weights_bytes(const struct machine *mc, const struct conv_shape *s);
+void conv_bf16_weights_run(const struct conv_job *j);
 
 /* conv_direct.c: what is done to outputs beginning at element `at` of the result, output channel
  * `col`; false for nothing. */

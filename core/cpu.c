@@ -7,13 +7,40 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const tier_names[CPU_N_TIERS] = {"ref", "neon", "avx2", "avx512"};
+static const char *const tier_names[CPU_N_TIERS] = {"ref", "neon", "avx2", "avx512", "avx512bf16"};
 
 const char *cpu_tier_name(enum cpu_tier tier)
 {
     ASSERT(tier >= 0 && tier < CPU_N_TIERS);
     return tier_names[tier];
 }
+
+#if defined(__x86_64__)
+static void cpu_cpuid(unsigned leaf, unsigned sub, unsigned r[4])
+{
+    __asm__ volatile("cpuid"
+                     : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+                     : "a"(leaf), "c"(sub));
+}
+
+/* Leaf 7, subleaf 1, EAX: bit 5 is AVX512-BF16. What the operating system saves of the registers is
+ * that of AVX-512. */
+static bool cpu_has_vdpbf16(void)
+{
+    unsigned r[4];
+    cpu_cpuid(0, 0, r);
+    if (r[0] < 7) {
+        return false;
+    }
+    cpu_cpuid(7, 0, r);
+    if (r[0] < 1) {
+        return false;
+    }
+    cpu_cpuid(7, 1, r);
+    return r[0] >> 5 & 1;
+}
+
+#endif
 
 bool cpu_has(enum cpu_tier tier)
 {
@@ -27,6 +54,8 @@ bool cpu_has(enum cpu_tier tier)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                cpu_has(CPU_AVX2);
+    case CPU_AVX512BF16:
+        return cpu_has(CPU_AVX512) && cpu_has_vdpbf16();
     default:
         return false;
     }
@@ -37,15 +66,25 @@ bool cpu_has(enum cpu_tier tier)
 #endif
 }
 
-enum cpu_tier cpu_best(void)
+static enum cpu_tier cpu_best_until(enum cpu_tier last)
 {
     enum cpu_tier best = CPU_REF;
-    for (int t = 0; t < CPU_N_TIERS; t++) {
+    for (int t = 0; t <= (int)last; t++) {
         if (cpu_has((enum cpu_tier)t)) {
             best = (enum cpu_tier)t;
         }
     }
     return best;
+}
+
+enum cpu_tier cpu_best(void)
+{
+    return cpu_best_until(CPU_AVX512); /* the tiers after it have its kernels in fp32 */
+}
+
+enum cpu_tier cpu_best_bf16(void)
+{
+    return cpu_best_until(CPU_AVX512BF16);
 }
 
 bool cpu_parse(const char *name, enum cpu_tier *tier, struct err *e)
@@ -65,38 +104,10 @@ bool cpu_parse(const char *name, enum cpu_tier *tier, struct err *e)
             return true;
         }
     }
-    return err_set(e, ERR_USAGE, "--cpu %s: expected auto, ref, neon, avx2 or avx512", name);
-}
-
-#if defined(__x86_64__)
-static void cpu_cpuid(unsigned leaf, unsigned sub, unsigned r[4])
-{
-    __asm__ volatile("cpuid"
-                     : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
-                     : "a"(leaf), "c"(sub));
-}
-#endif
-
-bool cpu_has_avx512_bf16(void)
-{
-#if defined(__x86_64__)
-    unsigned r[4];
-    cpu_cpuid(7, 1, r);
-    return cpu_has(CPU_AVX512) && (r[0] >> 5 & 1);
-#else
-    return false;
-#endif
-}
-
-bool cpu_has_amx_bf16(void)
-{
-#if defined(__x86_64__) && defined(__linux__)
-    unsigned r[4];
-    cpu_cpuid(7, 0, r);
-    return cpu_has(CPU_AVX512) && (r[3] >> 22 & 1) && (r[3] >> 24 & 1);
-#else
-    return false;
-#endif
+    return err_set(e, ERR_USAGE,
+                   "--cpu %s: expected auto, ref, neon, avx2, avx512 "
+                   "or avx512bf16",
+                   name);
 }
 
 void cpu_model_name(char *buf, size_t len)

@@ -7,30 +7,27 @@
 
 /* Ordered within an architecture; a forced tier may only be weaker than what the processor has. */
 enum cpu_tier {
-    CPU_REF,    /* plain C, the definition */
-    CPU_NEON,   /* AArch64 */
-    CPU_AVX2,   /* AVX2 and FMA */
-    CPU_AVX512, /* AVX-512 F, BW, DQ, VL */
+    CPU_REF,        /* plain C, the definition */
+    CPU_NEON,       /* AArch64 */
+    CPU_AVX2,       /* AVX2 and FMA */
+    CPU_AVX512,     /* AVX-512 F, BW, DQ, VL */
+    CPU_AVX512BF16, /* its kernels; products of bf16 by VDPBF16PS */
     CPU_N_TIERS,
 };
 
-/* "ref", "neon", "avx2", "avx512". */
+/* "ref", "neon", "avx2", "avx512", "avx512bf16". */
 const char *cpu_tier_name(enum cpu_tier tier);
 
 /* True where this processor and operating system can run the tier. */
 bool cpu_has(enum cpu_tier tier);
 
-/* The best tier this machine runs. */
+/* The best tier this machine runs in fp32, and the best one with bf16. */
 enum cpu_tier cpu_best(void);
+enum cpu_tier cpu_best_bf16(void);
 
 /* Parse a tier name; "auto" is cpu_best(). ERR_USAGE for unknown names and for tiers this processor
  * lacks. */
 MUST_USE bool cpu_parse(const char *name, enum cpu_tier *tier, struct err *e);
-
-/* Extra features that a tier may use inside: AVX512-BF16, AMX-BF16 (the kernel must have granted
- * the tiles). */
-bool cpu_has_avx512_bf16(void);
-bool cpu_has_amx_bf16(void);
 
 /* Model name as the kernel tells, "unknown" otherwise. Copied into buf. */
 void cpu_model_name(char *buf, size_t len);

@@ -1,5 +1,5 @@
 /*
- * kernel.h: the contract of the inner loops. core/kernel.def lists them; each exists as name__ref
+ * kernel.h: the contract of the inner loops. core/kernel.def and kernel_bf16.def list them; each exists as name__ref
  * (plain C, the definition) and as name__ISA for every tier of the target machine. A kernel takes
  * pointers and counts, accepts counts of zero, touches no byte outside what it is given, allocates
  * nothing, starts no thread and cannot fail.
@@ -131,6 +131,7 @@ struct kernels {
     const char *isa;
 #define KERNEL(result, name, args) result(*name) args;
 #include "core/kernel.def"
+#include "core/kernel_bf16.def"
 #undef KERNEL
 };
 

@@ -177,6 +177,24 @@ SIMD_INLINE double v_sum64(v_f64 a)
     return _mm_cvtsd_f64(_mm_add_sd(b, _mm_unpackhi_pd(b, b)));
 }
 
+SIMD_INLINE v_f32 v_set1_pair(const float *pair)
+{
+    int bits;
+    __builtin_memcpy(&bits, pair, sizeof bits);
+    return _mm256_castsi256_ps(_mm256_set1_epi32(bits));
+}
+
+SIMD_INLINE v_f32 v_pair_first(v_f32 a)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 16));
+}
+
+SIMD_INLINE v_f32 v_pair_second(v_f32 a)
+{
+    const __m256i high = _mm256_set1_epi32((int)0xffff0000u);
+    return _mm256_and_ps(a, _mm256_castsi256_ps(high));
+}
+
 SIMD_INLINE void v_transpose(v_f32 r[VL])
 {
     v_f32 t[VL];

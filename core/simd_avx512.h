@@ -199,6 +199,25 @@ SIMD_INLINE double v_sum64(v_f64 a)
     return _mm512_reduce_add_pd(a);
 }
 
+/* One pair of bf16 in all lanes; the first and the second of each lane's pair, as floats. */
+SIMD_INLINE v_f32 v_set1_pair(const float *pair)
+{
+    int bits;
+    __builtin_memcpy(&bits, pair, sizeof bits);
+    return _mm512_castsi512_ps(_mm512_set1_epi32(bits));
+}
+
+SIMD_INLINE v_f32 v_pair_first(v_f32 a)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 16));
+}
+
+SIMD_INLINE v_f32 v_pair_second(v_f32 a)
+{
+    const __m512i high = _mm512_set1_epi32((int)0xffff0000u);
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), high));
+}
+
 /* Rows become columns: lane j of row i goes to lane i of row j. */
 SIMD_INLINE void v_transpose(v_f32 r[VL])
 {

@@ -196,6 +196,24 @@ SIMD_INLINE double v_sum64(v_f64 a)
     return vgetq_lane_f64(a, 0) + vgetq_lane_f64(a, 1);
 }
 
+SIMD_INLINE v_f32 v_set1_pair(const float *pair)
+{
+    uint32_t bits;
+    __builtin_memcpy(&bits, pair, sizeof bits);
+    return vreinterpretq_f32_u32(vdupq_n_u32(bits));
+}
+
+SIMD_INLINE v_f32 v_pair_first(v_f32 a)
+{
+    return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a), 16));
+}
+
+SIMD_INLINE v_f32 v_pair_second(v_f32 a)
+{
+    const uint32x4_t high = vdupq_n_u32(0xffff0000u);
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), high));
+}
+
 SIMD_INLINE void v_transpose(v_f32 r[VL])
 {
     const float32x4_t a = vtrn1q_f32(r[0], r[1]), b = vtrn2q_f32(r[0], r[1]);

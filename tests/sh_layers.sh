@@ -18,7 +18,7 @@ result "data includes data and core only" "$(includes data 'nn|nas|cli|tests|ben
 result "nas includes nas, nn and core only" "$(includes nas 'data|cli|tests|bench')"
 result "cli includes no tests, no bench" "$(includes cli 'tests|bench')"
 result "kernels see base, kernel.h, simd headers and templates only" \
-    "$(grep -nE '^#include "' core/kernels/*.[ch] | grep -vE '"core/(base\.h|kernel\.h|kernels?\.def|simd_[a-z0-9]+\.h|kernels/[a-z0-9_]+\.h)"')"
+    "$(grep -nE '^#include "' core/kernels/*.[ch] | grep -vE '"core/(base\.h|kernel\.h|kernel(_bf16)?\.def|simd_[a-z0-9]+\.h|kernels/[a-z0-9_]+\.h)"')"
 result "rooms do not include their tables" \
     "$(grep -nE '#include "nas/(searches|spaces)\.h"|#include "nn/models\.h"' nas/search_*.c nas/space_*.c nn/model_*.c 2>/dev/null | grep -v '_H')"
 result "reports read runs from files, not from searches" \
@@ -26,7 +26,7 @@ result "reports read runs from files, not from searches" \
 
 found=
 for h in core/*.h nn/*.h data/*.h nas/*.h cli/*.h; do
-    case $h in core/simd_avx*.h | core/simd_neon.h) continue ;; esac # these need the flags their name grants
+    case $h in core/simd_a[vm]*.h | core/simd_neon.h) continue ;; esac # these need the flags their name grants
     ${CC:-gcc} -std=c11 -I. -fsyntax-only -x c "$h" 2>/dev/null || found="$found$h does not compile alone
 "
 done
@@ -53,7 +53,7 @@ result "global names begin with their file's stem" "$found"
 found=
 for o in $(find "$build/core" "$build/nn" "$build/data" "$build/nas" "$build/cli" -name '*.o' 2>/dev/null); do
     [ -f "$(echo "${o#"$build"/}" | sed 's/\.o$/.c/')" ] || continue
-    case $o in *_avx512.o) continue ;; *_avx2.o) wide='%zmm' ;; *) wide='%[yz]mm' ;; esac
+    case $o in *_avx512.o | *_avx512bf16.o | *_amx.o) continue ;; *_avx2.o) wide='%zmm' ;; *) wide='%[yz]mm' ;; esac
     objdump -d "$o" 2>/dev/null | grep -qE "$wide" && found="$found$o uses ${wide#%}
 "
 done

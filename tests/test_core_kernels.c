@@ -371,13 +371,25 @@ static struct kernel_post some_post(struct kcheck *c, size_t n_y, size_t n_cols,
     return p;
 }
 
-static void check_gemm_taps_f32(struct kcheck *c)
+/* n whole numbers, or 2 n of them as n pairs of bf16, which hold them exactly. */
+static const float *factors(struct kcheck *c, size_t n, bool pairs)
+{
+    float *p = whole(c, pairs ? 2 * n : n), *packed = pairs ? buf_new(c, n) : p;
+    if (pairs) {
+        c->ref->bf16_pack((uint32_t *)(void *)packed, p, n, 2, false);
+    }
+    return packed;
+}
+
+/* The product over taps of floats, or of pairs of bf16. */
+static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *),
+                       void (*kernel)(const struct kernel_gemm *), bool pairs)
 {
     struct kernel_tap taps[4];
     int n_taps = (int)rng_below(&c->rng, 4);
     size_t rows = a_size(c, 70), cols = MIN(a_size(c, 150), c->round % 5 ? 150 : 40);
     bool by_columns = flip(c); /* rows of the product are neighbours in x (backward weights) */
-    int x_row = by_columns ? 1 : flip(c) ? 16 : 1 + (int)rng_below(&c->rng, 40);
+    int x_row = by_columns ? 1 : flip(c) ? 16 >> pairs : 1 + (int)rng_below(&c->rng, 40);
     int x_inner = by_columns ? (int)rows + (int)rng_below(&c->rng, 3) : 1;
     size_t w_inner = cols + rng_below(&c->rng, 3), y_row = cols + rng_below(&c->rng, 3);
     size_t x_end = 0, w_end = 0; /* one beyond the last element read */
@@ -393,7 +405,8 @@ static void check_gemm_taps_f32(struct kcheck *c)
         }
     }
     size_t n_y = rows > 0 && cols > 0 ? (rows - 1) * y_row + cols : 0;
-    float *x = whole(c, x_end), *w = whole(c, w_end), *y = whole(c, n_y), *y2 = copy_of(c, y, n_y);
+    const float *x = factors(c, x_end, pairs), *w = factors(c, w_end, pairs);
+    float *y = whole(c, n_y), *y2 = copy_of(c, y, n_y);
     struct kernel_post post = some_post(c, n_y, cols, true);
     int how = (int)rng_below(&c->rng, 3);
     struct kernel_gemm g = {.x = x,
@@ -413,10 +426,102 @@ static void check_gemm_taps_f32(struct kcheck *c)
              how == 0   ? "plain"
              : how == 1 ? "accumulate"
                         : "post");
-    c->ref->gemm_taps_f32(&g);
+    ref(&g);
     g.y = y2;
-    c->k->gemm_taps_f32(&g);
+    kernel(&g);
     same(c, "y", y2, y, how == 2 && post.act == KERNEL_HSWISH ? 4 : 0, 1);
+}
+
+static void check_gemm_taps_f32(struct kcheck *c)
+{
+    check_taps(c, c->ref->gemm_taps_f32, c->k->gemm_taps_f32, false);
+}
+
+/* ---- bf16 ---- */
+
+static void check_bf16_taps(struct kcheck *c)
+{
+    check_taps(c, c->ref->bf16_taps, c->k->bf16_taps, true);
+}
+
+/* Any bits: numbers of every size, ties of the rounding, infinities, NaN. */
+static float *any_floats(struct kcheck *c, size_t n)
+{
+    static const uint32_t low[] = {0x8000, 0x7fff, 0x8001, 0, 0xffff};
+    float *p = buf_new(c, n);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)rng_below(&c->rng, (uint64_t)1 << 32);
+        bits = flip(c) ? (bits & 0xffff0000u) | low[rng_below(&c->rng, N_ELEMS(low))] : bits;
+        bits = rng_below(&c->rng, 8) == 0 ? bits | 0x7f800000u : bits; /* infinity, NaN */
+        bits = rng_below(&c->rng, 8) == 0 ? bits & 0x807fffffu : bits; /* zero, below the normal */
+        memcpy(&p[i], &bits, sizeof bits);
+    }
+    return p;
+}
+
+static void same_pairs(struct kcheck *c, const uint32_t *got, const uint32_t *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (got[i] != want[i]) {
+            fail_msg("%s: pair %zu of %zu is %08x, the reference has %08x", c->what, i, n, got[i],
+                     want[i]);
+        }
+    }
+}
+
+static void check_bf16_pack(struct kcheck *c)
+{
+    size_t rows = a_size(c, 9), n = a_size(c, 150), row = (n + 1) / 2;
+    const float *x = any_floats(c, rows * n);
+    uint32_t *a = (uint32_t *)(void *)buf_new(c, rows * row);
+    uint32_t *b = (uint32_t *)(void *)buf_new(c, rows * row);
+    bool relu = flip(c);
+    DESCRIBE("%zu rows of %zu, relu %d", rows, n, relu);
+    c->ref->bf16_pack(a, x, rows, (int)n, relu);
+    c->k->bf16_pack(b, x, rows, (int)n, relu);
+    same_pairs(c, b, a, rows * row);
+}
+
+static void check_bf16_zip(struct kcheck *c)
+{
+    size_t n = a_size(c, 150);
+    const float *x = any_floats(c, n), *z = flip(c) ? any_floats(c, n) : NULL;
+    uint32_t *a = (uint32_t *)(void *)buf_new(c, n), *b = (uint32_t *)(void *)buf_new(c, n);
+    bool relu = flip(c);
+    DESCRIBE("n %zu, %s, relu %d", n, z ? "two" : "one", relu);
+    c->ref->bf16_zip(a, x, z, n, relu);
+    c->k->bf16_zip(b, x, z, n, relu);
+    same_pairs(c, b, a, n);
+}
+
+/* By hand: the plain C kernels, which all others are held to. */
+static void test_bf16_definition(void **state)
+{
+    (void)state;
+    const struct kernels *k = kernels_of(CPU_REF);
+    /* 1 + 2^-8 lies between 1 and 1 + 2^-7: to the even one. 1 + 3 2^-8 likewise goes up. */
+    const float x[] = {1, 1 + 0x1p-8f, 1 + 0x3p-8f, 1 + 0x1.1p-8f, -0x1.fffp127f, 0x1p-127f, -3.5f};
+    static const uint32_t want[] = {0x3f803f80, 0x3f813f82, 0x0000ff80, 0x0000c060};
+    uint32_t pairs[N_ELEMS(want)];
+    k->bf16_pack(pairs, x, 1, (int)N_ELEMS(x), false);
+    assert_memory_equal(pairs, want, sizeof want);
+    k->bf16_zip(pairs, x + 6, x, 1, true);
+    assert_int_equal(pairs[0], 0x3f800000);
+    /* y = 10 + (1 * -3.5) + (1 * 1): the pair's second product first. */
+    float y = 10, w;
+    k->bf16_zip(pairs, x + 6, x, 1, false);
+    memcpy(&w, pairs, sizeof w);
+    k->bf16_zip(pairs, x, x, 1, false);
+    const struct kernel_tap tap = {.n = 1};
+    k->bf16_taps(&(struct kernel_gemm){.x = (const float *)(const void *)pairs,
+                                       .w = &w,
+                                       .y = &y,
+                                       .taps = &tap,
+                                       .n_taps = 1,
+                                       .n_rows = 1,
+                                       .n_cols = 1,
+                                       .accumulate = true});
+    assert_true(y == 7.5f);
 }
 
 static void check_gemm_dots_f32(struct kcheck *c)
@@ -757,8 +862,7 @@ static void check_peak_read_f32(struct kcheck *c)
     DESCRIBE("n %zu", n);
     float sum = c->k->peak_read_f32(x, n), expected = c->ref->peak_read_f32(x, n);
     if (sum != expected) {
-        fail_msg("%s: the sum is %g, the reference has %g", c->what, (double)sum,
-                 (double)expected);
+        fail_msg("%s: the sum is %g, the reference has %g", c->what, (double)sum, (double)expected);
     }
 }
 
@@ -784,16 +888,22 @@ struct check {
 #name, check_##name                                                                        \
     }
 static const struct check checks[] = {
-    CHECK(vec_act_f32),       CHECK(vec_act_grad_f32),      CHECK(vec_sum_f32),
-    CHECK(vec_rows_f32),      CHECK(vec_transpose_f32),     CHECK(vec_axpy_f32),
-    CHECK(vec_scale_f32),     CHECK(vec_dot_f32),           CHECK(vec_sgd_f32),
-    CHECK(vec_adam_f32),      CHECK(vec_finite_f32),        CHECK(gemm_taps_f32),
-    CHECK(gemm_dots_f32),     CHECK(wino_input_f32),        CHECK(wino_weights_f32),
-    CHECK(wino_output_f32),   CHECK(wino_gradient_f32),     CHECK(wino_dweights_f32),
-    CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32), CHECK(pool_row_f32),
-    CHECK(norm_moments_f32),  CHECK(norm_apply_f32),        CHECK(norm_grad_sums_f32),
-    CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),      CHECK(peak_fma_f32),
-    CHECK(peak_read_f32),     CHECK(peak_copy_f32),
+    CHECK(vec_act_f32),       CHECK(vec_act_grad_f32),
+    CHECK(vec_sum_f32),       CHECK(vec_rows_f32),
+    CHECK(vec_transpose_f32), CHECK(vec_axpy_f32),
+    CHECK(vec_scale_f32),     CHECK(vec_dot_f32),
+    CHECK(vec_sgd_f32),       CHECK(vec_adam_f32),
+    CHECK(vec_finite_f32),    CHECK(gemm_taps_f32),
+    CHECK(gemm_dots_f32),     CHECK(wino_input_f32),
+    CHECK(wino_weights_f32),  CHECK(wino_output_f32),
+    CHECK(wino_gradient_f32), CHECK(wino_dweights_f32),
+    CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32),
+    CHECK(pool_row_f32),      CHECK(norm_moments_f32),
+    CHECK(norm_apply_f32),    CHECK(norm_grad_sums_f32),
+    CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),
+    CHECK(peak_fma_f32),      CHECK(peak_read_f32),
+    CHECK(peak_copy_f32),     CHECK(bf16_pack),
+    CHECK(bf16_zip),          CHECK(bf16_taps),
 };
 
 /* One kernel of one tier: what cmocka calls a test. */
@@ -857,17 +967,23 @@ int main(void)
         if (t == CPU_REF || !cpu_has((enum cpu_tier)t)) {
             continue;
         }
+        /* Kernels that a tier shares with the one before it are checked once. */
+        const struct kernels *before = t > 0 ? kernels_of((enum cpu_tier)(t - 1)) : NULL;
 #define KERNEL(result, kernel_name, args)                                                          \
-    rows[n].kernel = #kernel_name;                                                                 \
-    rows[n].tier = (enum cpu_tier)t;                                                               \
-    snprintf(rows[n].name, sizeof rows[n].name, "%s__%s", #kernel_name,                            \
-             cpu_tier_name((enum cpu_tier)t));                                                     \
-    tests[n] = (struct CMUnitTest){                                                                \
-        .name = rows[n].name, .test_func = run_row, .initial_state = &rows[n]};                    \
-    n++;
+    if (!before || before->kernel_name != kernels_of((enum cpu_tier)t)->kernel_name) {             \
+        rows[n].kernel = #kernel_name;                                                             \
+        rows[n].tier = (enum cpu_tier)t;                                                           \
+        snprintf(rows[n].name, sizeof rows[n].name, "%s__%s", #kernel_name,                        \
+                 cpu_tier_name((enum cpu_tier)t));                                                 \
+        tests[n] = (struct CMUnitTest){                                                            \
+            .name = rows[n].name, .test_func = run_row, .initial_state = &rows[n]};                \
+        n++;                                                                                       \
+    }
 #include "core/kernel.def"
+#include "core/kernel_bf16.def"
 #undef KERNEL
     }
+    tests[n++] = (struct CMUnitTest){.name = "bf16 by hand", .test_func = test_bf16_definition};
     ASSERT(n <= MAX_TESTS);
     return _cmocka_run_group_tests("kernels", tests, n, NULL, NULL);
 }

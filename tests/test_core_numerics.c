@@ -4,7 +4,8 @@
  * Convolution: every algorithm, direction and tier this machine has, over shapes of NAS-Bench-201,
  * ResNet and FBNet (fewer pixels, the same channels) and odd ones, with ReLU on the way in, posts,
  * masks and addition. Bound: (n + 4) u sum|a||b|, n terms in the sum, u = 2^-24; Winograd's own
- * bound is stated at CONV_WINOGRAD_FACTOR. Normalisation, pooling, vectors and products likewise.
+ * bound is stated at CONV_WINOGRAD_FACTOR. bf16 is held to the same bound over inputs that bf16
+ * holds exactly, and any inputs must give the bits of theirs rounded. Normalisation, pooling, vectors and products likewise.
  * Everything is computed with 1, 2, 3 and 7 threads and must give the same bits.
  */
 #include "core/conv.h"
@@ -62,19 +63,41 @@ static float *random_floats(struct fixture *f, size_t n)
     return p;
 }
 
-/* The machines to test: every tier this processor has. */
-static int machines(struct machine out[CPU_N_TIERS])
+static int machines_of(struct machine out[CPU_N_TIERS], const char *precision, enum cpu_tier last)
 {
     int n = 0;
-    for (int t = 0; t < CPU_N_TIERS; t++) {
+    for (int t = 0; t <= (int)last; t++) {
         struct err e;
-        if (cpu_has((enum cpu_tier)t)) {
-            if (!machine_init(&out[n++], cpu_tier_name((enum cpu_tier)t), 1, &e)) {
-                fail_msg("%s", e.text);
-            }
+        const char *name = cpu_tier_name((enum cpu_tier)t);
+        if (cpu_has((enum cpu_tier)t) &&
+            !machine_init_precision(&out[n++], name, precision, 1, &e)) {
+            fail_msg("%s", e.text);
         }
     }
     return n;
+}
+
+/* The machines to test: every tier this processor has that has fp32 kernels of its own. */
+static int machines(struct machine out[CPU_N_TIERS])
+{
+    return machines_of(out, "fp32", CPU_AVX512);
+}
+
+/* The same number with the eight binary digits of bf16, ties to even. */
+static float rounded(float v)
+{
+    int exponent;
+    double m = frexp((double)v, &exponent);
+    return (float)ldexp(rint(ldexp(m, 8)), exponent - 8);
+}
+
+static float *rounded_floats(struct fixture *f, const float *from, size_t n)
+{
+    float *p = arena_push(&f->arena, n, sizeof *p);
+    for (size_t i = 0; i < n; i++) {
+        p[i] = rounded(from[i]);
+    }
+    return p;
 }
 
 /* ---- convolution ---- */
@@ -87,7 +110,7 @@ struct conv_case {
     double *y[2], *y_abs[2], *dx, *dx_abs, *dw[2], *dw_abs[2];
 };
 
-static struct conv_case conv_case_new(struct fixture *f, const struct conv_shape *shape)
+static struct conv_case conv_case_new(struct fixture *f, const struct conv_shape *shape, bool bf16)
 {
     struct conv_case c = {.s = *shape};
     struct err e;
@@ -101,6 +124,11 @@ static struct conv_case conv_case_new(struct fixture *f, const struct conv_shape
     c.x = random_floats(f, c.n_x);
     c.w = random_floats(f, c.n_w);
     c.dy = random_floats(f, c.n_y);
+    if (bf16) {
+        c.x = rounded_floats(f, c.x, c.n_x);
+        c.w = rounded_floats(f, c.w, c.n_w);
+        c.dy = rounded_floats(f, c.dy, c.n_y);
+    }
     c.add = random_floats(f, MAX(c.n_x, c.n_y));
     c.scale = random_floats(f, (size_t)s->k);
     c.shift = random_floats(f, (size_t)s->k);
@@ -388,6 +416,22 @@ static bool conv_resolve(struct conv_run *r, enum conv_dir dir)
     return conv_can(&r->mc, &r->c->s, dir, r->asked) && conv_can(&r->mc, &r->c->s, dir, r->algo);
 }
 
+/* One algorithm in all directions. */
+static void conv_check_algo(struct conv_run *r)
+{
+    size_t mark = r->f->arena.used;
+    if (conv_resolve(r, CONV_FWD)) {
+        conv_check_forward(r);
+    }
+    if (conv_resolve(r, CONV_BWD_DATA)) {
+        conv_check_backward_data(r);
+    }
+    if (conv_resolve(r, CONV_BWD_WEIGHTS)) {
+        conv_check_backward_weights(r);
+    }
+    r->f->arena.used = mark;
+}
+
 static void conv_check_case(struct fixture *f, const struct conv_case *c)
 {
     struct machine mcs[CPU_N_TIERS];
@@ -396,29 +440,68 @@ static void conv_check_case(struct fixture *f, const struct conv_case *c)
         for (int algo = 0; algo < CONV_N_ALGOS; algo++) {
             struct conv_run r = {.f = f, .mc = mcs[t], .c = c, .asked = (enum conv_algo)algo};
             r.mc.n_threads = r.asked == CONV_AUTO ? 2 : 1;
-            size_t mark = f->arena.used;
-            if (conv_resolve(&r, CONV_FWD)) {
-                conv_check_forward(&r);
-            }
-            if (conv_resolve(&r, CONV_BWD_DATA)) {
-                conv_check_backward_data(&r);
-            }
-            if (conv_resolve(&r, CONV_BWD_WEIGHTS)) {
-                conv_check_backward_weights(&r);
-            }
-            f->arena.used = mark;
+            conv_check_algo(&r);
         }
     }
+}
+
+/* What inputs that bf16 does not hold give: the bits of theirs rounded. */
+static void conv_check_rounding(struct fixture *f, const struct conv_case *c,
+                                const struct machine *mc)
+{
+    const struct conv_shape *s = &c->s;
+    size_t n[CONV_N_DIRS] = {c->n_y, c->n_x, c->n_w};
+    float *x = random_floats(f, c->n_x), *w = random_floats(f, c->n_w);
+    float *dy = random_floats(f, c->n_y);
+    for (int dir = 0; dir < CONV_N_DIRS; dir++) {
+        const float *in[2][3] = {{x, w, dy},
+                                 {rounded_floats(f, x, c->n_x), rounded_floats(f, w, c->n_w),
+                                  rounded_floats(f, dy, c->n_y)}};
+        float *out[2];
+        for (int i = 0; i < 2; i++) {
+            struct arena tmp = arena_carve(
+                &f->arena, conv_scratch_bytes(mc, s, (enum conv_dir)dir, CONV_BF16));
+            out[i] = arena_push(&f->arena, n[dir], sizeof(float));
+            if (dir == CONV_FWD) {
+                conv_forward(mc, out[i], in[i][0], in[i][1], s, true, NULL, CONV_BF16, tmp);
+            } else if (dir == CONV_BWD_DATA) {
+                conv_backward_data(mc, out[i], in[i][2], in[i][1], s, false, NULL, CONV_BF16, tmp);
+            } else {
+                conv_backward_weights(mc, out[i], in[i][0], in[i][2], s, true, CONV_BF16, tmp);
+            }
+        }
+        assert_memory_equal(out[0], out[1], n[dir] * sizeof(float));
+    }
+}
+
+static void conv_check_bf16(struct fixture *f, const struct conv_case *c)
+{
+    struct machine mcs[CPU_N_TIERS];
+    int n = machines_of(mcs, "bf16", (enum cpu_tier)(CPU_N_TIERS - 1));
+    for (int t = 0; t < n && conv_can(&mcs[t], &c->s, CONV_FWD, CONV_BF16); t++) {
+        struct conv_run r = {.f = f, .mc = mcs[t], .c = c, .asked = CONV_BF16};
+        size_t mark = f->arena.used;
+        conv_check_algo(&r);
+        conv_check_rounding(f, c, &mcs[t]);
+        f->arena.used = mark;
+    }
+}
+
+static void conv_check_shape(struct fixture *f, const struct conv_shape *s)
+{
+    size_t mark = f->arena.used;
+    struct conv_case c = conv_case_new(f, s, false);
+    conv_check_case(f, &c);
+    c = conv_case_new(f, s, true);
+    conv_check_bf16(f, &c);
+    f->arena.used = mark;
 }
 
 static void test_conv_is_its_definition(void **state)
 {
     struct fixture *f = *state;
     for (size_t i = 0; i < N_ELEMS(conv_shapes); i++) {
-        size_t mark = f->arena.used;
-        struct conv_case c = conv_case_new(f, &conv_shapes[i]);
-        conv_check_case(f, &c);
-        f->arena.used = mark;
+        conv_check_shape(f, &conv_shapes[i]);
     }
 }
 
@@ -444,8 +527,7 @@ static void test_conv_random_shapes(void **state)
             s.kh = s.kw = 3, s.stride = s.pad = 1; /* Winograd's */
         }
         if (conv_shape_init(&s, &e)) {
-            struct conv_case c = conv_case_new(f, &s);
-            conv_check_case(f, &c);
+            conv_check_shape(f, &s);
         }
         f->arena.used = mark;
     }
@@ -457,7 +539,7 @@ static void test_conv_bits_at_any_thread_count(void **state)
     struct fixture *f = *state;
     static const int counts[] = {1, 2, 3, 7};
     struct machine mcs[CPU_N_TIERS];
-    int n_mc = machines(mcs);
+    int n_mc = machines_of(mcs, "bf16", (enum cpu_tier)(CPU_N_TIERS - 1));
     for (size_t i = 0; i < N_ELEMS(conv_shapes); i++) {
         struct conv_shape s = conv_shapes[i];
         struct err e;
@@ -470,7 +552,7 @@ static void test_conv_bits_at_any_thread_count(void **state)
         out[0] = arena_push(&f->arena, n_max, sizeof(float));
         out[1] = arena_push(&f->arena, n_max, sizeof(float));
         for (int v = 0; v < CONV_N_ALGOS * 3 * 4; v++) {
-            struct machine mc = mcs[i % (size_t)n_mc]; /* each tier sees every third shape */
+            struct machine mc = mcs[i % (size_t)n_mc]; /* each tier sees some shapes */
             enum conv_algo algo = (enum conv_algo)(v / 12);
             enum conv_dir dir = (enum conv_dir)(v / 4 % 3);
             mc.n_threads = counts[v % 4];

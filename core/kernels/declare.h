@@ -7,6 +7,7 @@
 
 #define KERNEL(result, name, args) result SIMD_NAME(name) args;
 #include "core/kernel.def"
+#include "core/kernel_bf16.def"
 #undef KERNEL
 
 #endif

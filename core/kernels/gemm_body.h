@@ -14,7 +14,8 @@ enum { GEMM_MAX_ACC = 32, GEMM_MAX_KB = 4, GEMM_MAX_ROWS = SIMD_ROWS_1 };
  * register wide: sixteen channels in and out, the first third of the networks for CIFAR. There a
  * step is one load a product, and addresses made by the way cost a tenth (28 x 1: 288 -> 260
  * cycles). */
-enum { GEMM_NEAR = 16 };
+/* GEMM_NEAR, GEMM_ONE, GEMM_MULTIPLY_ADD, GEMM_NAME: gemm_f32.h or gemm_bf16.h. */
+#define GEMM_FUNCTION(isa, name) isa(name)
 
 /* The pointers of one tile. */
 struct gemm_at {
@@ -78,9 +79,9 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
             V_FOR (p, P) {
                 const float *xp =
                     near ? (const float *)(const void *)x + p * GEMM_NEAR : simd_row(&rows, p);
-                v_f32 b = v_set1(*xp);
+                v_f32 b = GEMM_ONE(xp);
                 V_FOR (k, KB) {
-                    acc[p * KB + k] = v_fma(b, wv[k], acc[p * KB + k]);
+                    acc[p * KB + k] = GEMM_MULTIPLY_ADD(b, wv[k], acc[p * KB + k]);
                 }
             }
         }
@@ -143,7 +144,7 @@ static gemm_tile_fn *const gemm_near_tiles[GEMM_MAX_ROWS] = {
 #undef GEMM_ROW
 };
 
-void SIMD_NAME(gemm_taps_f32)(const struct kernel_gemm *g)
+void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
 {
     static const size_t rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
                                                  SIMD_ROWS_4};

@@ -1,5 +1,7 @@
 #include "core/simd_neon.h"
 
+#include "core/kernels/gemm_f32.h"
+
 #include "core/kernels/gemm_body.h"
 
 #include "core/kernels/dots_body.h"

@@ -7,5 +7,6 @@ const struct kernels SIMD_NAME(kernels_table) = {
     .isa = SIMD_ISA_WORD,
 #define KERNEL(result, name, args) .name = SIMD_NAME(name),
 #include "core/kernel.def"
+#include "core/kernel_bf16.def"
 #undef KERNEL
 };
