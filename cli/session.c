@@ -277,7 +277,6 @@ bool session_open(struct session *s, const struct options *o, struct arena *keep
     c->cost = &s->cost;
     c->mc = &s->mc;
     c->worker_bytes = judge_worker_bytes(s->o, s->mc.n_threads);
-    c->n_shortlist = (int)options_int(s->o, "shortlist");
     c->keep_disconnected = options_flag(s->o, "keep-disconnected");
     c->accuracy = s->has_truth ? truth_accuracy : NULL;
     c->accuracy_ctx = &s->truth;
