@@ -236,6 +236,10 @@ static char *settings(const struct task *t)
     if (t->mc.choice) {
         s = arena_printf(t->keep, "%stuned %s\n", s, compute_tune_sha256(&t->mc));
     }
+    if (options_given(t->o, "calibration")) {
+        s = arena_printf(t->keep, "%scalibration %lld\n", s,
+                         (long long)options_int(t->o, "calibration"));
+    }
     if (options_given(t->o, "score-seed")) {
         s = arena_printf(t->keep, "%sscore-seed %lld\n", s,
                          (long long)options_int(t->o, "score-seed"));

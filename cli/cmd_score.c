@@ -156,8 +156,8 @@ static bool job_trace_open(struct job *job, struct arena *keep, struct err *e)
     if (!options_text(job->o, "trace")) {
         return true;
     }
-    if (!job->judge.score->needs_reference) {
-        return err_set(e, ERR_USAGE, "--trace: the score %s trains nothing",
+    if (!job->judge.score->needs_reference || job->judge.score->members) {
+        return err_set(e, ERR_USAGE, "--trace: the score %s has no course",
                        job->judge.score->name);
     }
     if (rows * (size_t)job->n > MAX_TRACE_ROWS) {

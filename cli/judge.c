@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/progress.h"
+#include "cli/signals.h"
 #include "core/file.h"
 #include "data/loader.h"
 #include "nas/batchfile.h"
@@ -36,14 +38,10 @@ static uint64_t judge_seed(const struct options *o)
     return (uint64_t)options_int(o, options_given(o, "score-seed") ? "score-seed" : "seed");
 }
 
-static bool judge_score_options(struct judge *j, const struct options *o, const char *score,
-                                struct err *e)
+static bool judge_score_options(struct score_options *s, const struct score *score,
+                                const struct options *o, struct err *e)
 {
-    struct score_options *s = &j->score_options;
-    if (!score_find(&j->score, score, e)) {
-        return false;
-    }
-    j->score->defaults(s);
+    score->defaults(s);
     s->seed = judge_seed(o);
     s->steps = options_given(o, "steps") ? (int)options_int(o, "steps") : s->steps;
     s->lr = options_given(o, "lr") ? (float)options_real(o, "lr") : s->lr;
@@ -195,6 +193,51 @@ static bool judge_without_reference(struct judge *j, const struct options *o, st
     return true;
 }
 
+static void judge_on_calibrated(void *ctx, int n)
+{
+    progress_show(ctx, n, NULL);
+}
+
+static bool judge_stop(void *ctx)
+{
+    (void)ctx;
+    return signals_pending();
+}
+
+/* The members of a score made of others, and the ranks of random networks. */
+static bool judge_panel(struct judge *j, const struct options *o, struct arena *keep,
+                        const struct machine *mc, struct err *e)
+{
+    struct progress progress;
+    struct panel_sample sample = {
+        .mc = mc,
+        .model = &j->model,
+        .batch = &j->batch,
+        .n = (int)options_int(o, "calibration"),
+        .seed = judge_seed(o),
+        .worker_bytes = judge_worker_bytes(o, mc->n_threads),
+        .stop = judge_stop,
+        .on_done = judge_on_calibrated,
+        .ctx = &progress,
+    };
+    for (int i = 0; j->score->members[i]; i++) {
+        struct panel_member *m = &j->panel.member[j->panel.n_members++];
+        ASSERT(i < PANEL_MAX_MEMBERS);
+        if (!score_find(&m->score, j->score->members[i], e) ||
+            !judge_score_options(&m->options, m->score, o, e)) {
+            return false;
+        }
+    }
+    if (!space_find(&sample.space, options_text(o, "space"), e)) {
+        return false;
+    }
+    progress_open(&progress, "calibrate", "networks", 0, sample.n, o->quiet);
+    bool ok = panel_calibrate(&j->panel, keep, &sample, e);
+    progress_close(&progress);
+    j->batch.panel = &j->panel;
+    return ok;
+}
+
 bool judge_open(struct judge *j, const struct options *o, struct arena *keep,
                 const struct machine *mc, struct err *e)
 {
@@ -205,7 +248,8 @@ bool judge_open_score(struct judge *j, const struct options *o, const char *scor
                       struct arena *keep, const struct machine *mc, struct err *e)
 {
     *j = (struct judge){0};
-    if (!judge_score_options(j, o, score, e)) {
+    if (!score_find(&j->score, score, e) ||
+        !judge_score_options(&j->score_options, j->score, o, e)) {
         return false;
     }
     /* The reference at work on hundreds of images needs memory that the search does not: a range of
@@ -222,7 +266,7 @@ bool judge_open_score(struct judge *j, const struct options *o, const char *scor
     }
     ok = ok && (!save || batchfile_write(&j->batch, save, tmp, e));
     arena_release(&tmp);
-    return ok;
+    return ok && (!j->score->members || judge_panel(j, o, keep, mc, e));
 }
 
 size_t judge_worker_bytes(const struct options *o, int n_workers)

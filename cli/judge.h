@@ -8,7 +8,7 @@
 #include "cli/options.h"
 #include "core/arena.h"
 #include "data/dataset.h"
-#include "nas/score.h"
+#include "nas/panel.h"
 
 /* Rows for a command's table. */
 /* clang-format off: one row an option */
@@ -44,13 +44,16 @@
     {"beta", OPTION_REAL, "X", NULL, "share of the representation term in the loss (0.8)", 0, 1}, \
     {"taps", OPTION_TEXT, "LIST", NULL, "depths that enter, from 1 (1,2,3)", 0, 0}, \
     {"score-seed", OPTION_INT, "N", NULL, \
-     "draws of the batch and of starting weights follow from this instead of --seed", 0, 9e15}
+     "draws of the batch and of starting weights follow from this instead of --seed", 0, 9e15}, \
+    {"calibration", OPTION_INT, "N", "64", \
+     "random networks among which scores made of others (agg) rank a candidate", 2, 100000}
 /* clang-format on */
 
 struct judge {
     const struct score *score;
     struct score_options score_options;
     struct score_batch batch;   /* n = 0 where the score needs none */
+    struct score_panel panel;   /* of a score made of others; batch.panel points here */
     struct model_spec model;    /* input shape and classes of the candidates */
     struct weights_info info;   /* of the reference; spec.arch is "" without one */
     const char *reference_path; /* NULL without one */

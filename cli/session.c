@@ -101,6 +101,11 @@ static bool session_batch_sha256(const struct score_batch *b, char hex[65], stru
     for (int i = 0; i < b->n_taps; i++) {
         digest_add(&d, b->gram[i], n * n * sizeof *b->gram[i]);
     }
+    for (int i = 0; b->panel && i < b->panel->n_members; i++) {
+        const struct panel_scale *scale = &b->panel->member[i].scale;
+        digest_add(&d, scale->value, (size_t)scale->n * sizeof *scale->value);
+        digest_add(&d, scale->rank, (size_t)scale->n * sizeof *scale->rank);
+    }
     digest_close(&d, hex);
     return true;
 }

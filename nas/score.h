@@ -11,6 +11,8 @@
 
 enum { SCORE_MAX_TAPS = GRAPH_MAX_TAPS };
 
+struct score_panel;
+
 /* The fixed batch of a search, and what the reference makes of it. Read-only while scoring. */
 struct score_batch {
     int n;
@@ -21,6 +23,7 @@ struct score_batch {
     int n_taps;
     const double *gram[SCORE_MAX_TAPS]; /* [n, n] centred Gram matrices of the reference's taps;
                                            NULL without one */
+    const struct score_panel *panel;    /* of a score with members (nas/panel.h); else NULL */
 };
 
 struct score_options {
@@ -69,6 +72,7 @@ struct score {
     bool needs_reference; /* a batch and Gram matrices of a reference network */
     bool needs_batch;     /* images and labels; implied by needs_reference */
     bool no_weights;      /* a property of the graph alone: there is nothing to initialise */
+    const char *const *members; /* names of the scores it is made of, NULL at the end; or NULL */
     void (*defaults)(struct score_options *options);
     size_t (*plan_bytes)(const struct machine *mc, const struct graph *g,
                          const struct score_batch *batch);

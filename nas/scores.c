@@ -6,6 +6,8 @@
 static const struct score *const table[] = {
     &score_rmi,
     &score_rmi_paper,
+    &score_agg,
+    &score_agg_rmi,
     &score_static_params,
     &score_static_flops,
     &score_naswot,

@@ -4,6 +4,7 @@
 
 #include "nas/score.h"
 
+extern const struct score score_agg, score_agg_rmi;
 extern const struct score score_rmi, score_rmi_paper;
 extern const struct score score_static_params, score_static_flops;
 extern const struct score score_naswot, score_synflow, score_synflow_log, score_jacob_cov, score_zico;

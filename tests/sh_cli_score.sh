@@ -1,6 +1,7 @@
 #!/bin/sh
 # hdnas score --trace: one course an architecture, told apart by a column; the same numbers (but for seconds) on one thread,
-# on two, and alone; the last line is the score; refused where nothing is trained. Prints TAP.
+# on two, and alone; the last line is the score; refused where nothing is trained. agg: ranks do not depend on company.
+# Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 hdnas=${HDNAS:-./hdnas}
@@ -42,9 +43,18 @@ go --trace "$tmp/alone" 131311 >/dev/null && cut -d, -f1-6 "$tmp/alone" >"$tmp/a
 result "alone: the same lines without the column" $?
 
 "$hdnas" score --score naswot --trace "$tmp/none" 0 >/dev/null 2>"$tmp/err"
-[ $? -eq 2 ] && grep -q 'trains nothing' "$tmp/err" && [ ! -e "$tmp/none" ]
+[ $? -eq 2 ] && grep -q 'has no course' "$tmp/err" && [ ! -e "$tmp/none" ]
 result "a score that trains nothing has no trace" $? "$(cat "$tmp/err")"
 seq 0 199 | "$hdnas" score --steps 100000 --trace "$tmp/none" >/dev/null 2>"$tmp/err"
 [ $? -eq 2 ] && grep -q 'more than 10000000 lines' "$tmp/err" && [ ! -e "$tmp/none" ]
 result "a trace beyond all measure is refused before anything is scored" $? "$(cat "$tmp/err")"
+
+# Made of others: ranks are fixed by the calibration, so neither order nor threads nor company change a score.
+agg() { "$hdnas" score --quiet --as-given --score agg --batch-size 8 --limit 64 --calibration 3 "$@" | cut -d, -f1-3; }
+agg --threads 1 131311 421211 444000 >"$tmp/one" && agg --threads 2 444000 421211 131311 >"$tmp/two" &&
+    agg --threads 2 421211 >"$tmp/alone" && sort "$tmp/one" >"$tmp/a" && sort "$tmp/two" >"$tmp/b" && cmp "$tmp/a" "$tmp/b" &&
+    [ "$(sed -n 2p "$tmp/alone")" = "$(sed -n 3p "$tmp/one")" ]
+result "agg: whatever the order, the company and the threads, the same scores" $?
+agg --threads 2 --calibration 4 421211 >"$tmp/four"; ! cmp -s "$tmp/alone" "$tmp/four"
+result "agg: another calibration, another score" $?
 echo "1..$n"
