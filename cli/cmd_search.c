@@ -25,6 +25,9 @@ static const struct option_spec search_options[] = {
      "the first generation)", 0, 1e9},
     {"truth", OPTION_TEXT, "FILE:COLUMN", NULL,
      "accuracies from a benchmark table, for judging the front (never seen by the search)", 0, 0},
+    {"shortlist", OPTION_INT, "N", "20",
+     "networks to name in RUN/shortlist.csv: the front and the next best close behind it; 0 = none",
+     0, 100000},
     {"pool", OPTION_TEXT, "FILE", NULL,
      "scores shared with other runs of the same score, seed and images, whatever their device and "
      "search: known ones are read, new ones added", 0, 0},

@@ -39,14 +39,28 @@ static bool outcome_write_truth(struct session *s, struct err *e)
     return file_write(arena_printf(s->keep, "%s/truth.csv", s->dir), text.s, text.n, e);
 }
 
-static double outcome_true_hypervolume(struct session *s, const struct run_result *result)
+/* A set of networks by what the benchmark knows of them. */
+struct judgement {
+    double hypervolume, igd_plus;
+};
+
+static struct judgement outcome_judge(struct session *s, const struct run_member *members, int n)
 {
-    struct arch *archs = arena_push(s->keep, (size_t)result->n_front, sizeof *archs);
-    for (int i = 0; i < result->n_front; i++) {
-        archs[i] = result->front[i].arch;
+    struct arena tmp = *s->keep;
+    struct arch *archs = arena_push(&tmp, (size_t)n, sizeof *archs);
+    for (int i = 0; i < n; i++) {
+        archs[i] = members[i].arch;
     }
-    return truth_hypervolume(&s->truth, archs, result->n_front, *s->keep);
+    return (struct judgement){truth_hypervolume(&s->truth, archs, n, tmp),
+                              truth_igd_plus(&s->truth, archs, n, tmp)};
 }
+
+/* Everything that is told beside the members themselves. */
+struct outcome {
+    const struct run_result *result;
+    bool judged; /* the truth is known and priced */
+    struct judgement front, shortlist;
+};
 
 static void outcome_print_table(struct session *s, const struct run_result *result)
 {
@@ -115,10 +129,20 @@ static void outcome_print_answer(const struct session *s, const struct run_resul
     printf("\n");
 }
 
-/* The result as one object: RUN/summary.json, and stdout with --json. */
-static bool outcome_summary(struct session *s, const struct run_result *result,
-                            double true_hypervolume, struct err *e)
+static void outcome_members_json(const struct session *s, struct json *j, const char *key,
+                                 const struct run_member *members, int n)
 {
+    json_array(j, key);
+    for (int i = 0; i < n; i++) {
+        outcome_member_json(s, j, NULL, &members[i]);
+    }
+    json_end(j);
+}
+
+/* The result as one object: RUN/summary.json, and stdout with --json. */
+static bool outcome_summary(struct session *s, const struct outcome *o, struct err *e)
+{
+    const struct run_result *result = o->result;
     struct json j;
     json_init(&j, s->keep);
     json_object(&j, NULL);
@@ -128,8 +152,13 @@ static bool outcome_summary(struct session *s, const struct run_result *result,
     json_real(&j, "hypervolume", result->status.hypervolume);
     json_real(&j, "seconds", result->status.seconds);
     if (s->has_truth) {
-        json_real(&j, "true_hypervolume", true_hypervolume);
+        json_real(&j, "true_hypervolume", o->judged ? o->front.hypervolume : NAN);
         json_real(&j, "true_front_hypervolume", s->truth.hypervolume);
+    }
+    if (o->judged) {
+        json_real(&j, "true_igd_plus", o->front.igd_plus);
+        json_real(&j, "shortlist_true_hypervolume", o->shortlist.hypervolume);
+        json_real(&j, "shortlist_true_igd_plus", o->shortlist.igd_plus);
     }
     if (s->config.search_options.n_constraints > 0) {
         struct constraint_report limits = outcome_limits(s, result);
@@ -138,11 +167,8 @@ static bool outcome_summary(struct session *s, const struct run_result *result,
     if (result->has_answer) {
         outcome_member_json(s, &j, "answer", &result->answer);
     }
-    json_array(&j, "front");
-    for (int i = 0; i < result->n_front; i++) {
-        outcome_member_json(s, &j, NULL, &result->front[i]);
-    }
-    json_end(&j);
+    outcome_members_json(s, &j, "front", result->front, result->n_front);
+    outcome_members_json(s, &j, "shortlist", result->shortlist, result->n_shortlist);
     json_end(&j);
     if (s->o->json) {
         json_print(&j, stdout);
@@ -151,35 +177,47 @@ static bool outcome_summary(struct session *s, const struct run_result *result,
     return file_write(arena_printf(s->keep, "%s/summary.json", s->dir), j.text.s, j.text.n, e);
 }
 
+static void outcome_print(struct session *s, const struct outcome *o)
+{
+    const struct run_result *result = o->result;
+    outcome_print_table(s, result);
+    outcome_print_answer(s, result);
+    if (s->config.search_options.n_constraints > 0) {
+        struct constraint_report limits = outcome_limits(s, result);
+        printf("\n");
+        constraint_print(&limits, *s->keep, stdout);
+    }
+    printf("\n%d of %d evaluations scored a new network; %d on the front; %.1f s\n",
+           result->status.unique, result->status.evals, result->n_front, result->status.seconds);
+    if (o->judged) {
+        double whole = s->truth.hypervolume;
+        printf("hypervolume by true accuracy: %.4f of the true front's %.4f (%.2f %%)",
+               o->front.hypervolume, whole, 100 * o->front.hypervolume / whole);
+        if (result->n_shortlist > 0) {
+            printf("; of the shortlist's %d networks %.4f (%.2f %%)", result->n_shortlist,
+                   o->shortlist.hypervolume, 100 * o->shortlist.hypervolume / whole);
+        }
+        printf("\n");
+    }
+    printf("%s/front.csv\n%s/front.svg\n%s/report.html\n", s->dir, s->dir, s->dir);
+}
+
 bool outcome_tell(struct session *s, const struct run_result *result, struct err *e)
 {
-    double true_hypervolume = NAN;
-    if (s->has_truth && s->cost.kind->parallel_safe) {
+    struct outcome o = {.result = result, .judged = s->has_truth && s->cost.kind->parallel_safe};
+    if (o.judged) {
         if (!outcome_price_truth(s, e) || !outcome_write_truth(s, e)) {
             return false;
         }
-        true_hypervolume = outcome_true_hypervolume(s, result);
+        o.front = outcome_judge(s, result->front, result->n_front);
+        o.shortlist = outcome_judge(s, result->shortlist, result->n_shortlist);
     }
-    if (!outcome_summary(s, result, true_hypervolume, e) || !report_make(s->dir, *s->keep, e)) {
+    if (!outcome_summary(s, &o, e) || !report_make(s->dir, *s->keep, e)) {
         return false;
     }
-    struct constraint_report limits = outcome_limits(s, result);
     if (!s->o->json) {
-        outcome_print_table(s, result);
-        outcome_print_answer(s, result);
-        if (s->config.search_options.n_constraints > 0) {
-            printf("\n");
-            constraint_print(&limits, *s->keep, stdout);
-        }
-        printf("\n%d of %d evaluations scored a new network; %d on the front; %.1f s\n",
-               result->status.unique, result->status.evals, result->n_front,
-               result->status.seconds);
-        if (isfinite(true_hypervolume)) {
-            printf("hypervolume by true accuracy: %.4f of the true front's %.4f (%.2f %%)\n",
-                   true_hypervolume, s->truth.hypervolume,
-                   100 * true_hypervolume / s->truth.hypervolume);
-        }
-        printf("%s/front.csv\n%s/front.svg\n%s/report.html\n", s->dir, s->dir, s->dir);
+        outcome_print(s, &o);
     }
+    struct constraint_report limits = outcome_limits(s, result);
     return constraint_met(&limits, e);
 }

@@ -3,8 +3,8 @@
  * from a cache that knows isomorphic cells, scores the rest in parallel, prices all, logs every
  * verdict before the next question. A killed run resumed from its log ends with the same bytes.
  *
- * Folder (docs/formats.md): evals.csv, generations.csv, front.csv, time.csv; config.json is the
- * caller's.
+ * Folder (docs/formats.md): evals.csv, generations.csv, front.csv, shortlist.csv, time.csv;
+ * config.json is the caller's.
  */
 #ifndef NAS_RUN_H
 #define NAS_RUN_H
@@ -43,6 +43,7 @@ struct run_config {
     const struct cost *cost;
     const struct machine *mc; /* n_threads workers, one candidate each */
     size_t worker_bytes;      /* memory of one worker; a candidate that needs more is infeasible */
+    int n_shortlist;          /* networks named beside the front; 0 = none */
     bool keep_disconnected;   /* take networks whose output ignores their input as they come */
     double (*accuracy)(const void *ctx,
                        const struct arch *a); /* NULL, or the true accuracy (NaN = unknown) */
@@ -62,6 +63,8 @@ struct run_member {
 struct run_result {
     struct run_member *front; /* ascending cost, in the arena */
     int n_front;
+    struct run_member *shortlist; /* nas/shortlist.h: the front and what lies close behind it */
+    int n_shortlist;
     struct run_member answer; /* what a search that names one network names (search.answer) */
     bool has_answer;
     struct run_status status;

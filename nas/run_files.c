@@ -9,6 +9,7 @@
 #include "core/number.h"
 #include "nas/front.h"
 #include "nas/indicators.h"
+#include "nas/shortlist.h"
 
 static const char *const time_names[RUN_N_TIMES] = {"build",  "forward", "gram", "backward",
                                                     "update", "cost",    "other"};
@@ -16,6 +17,20 @@ static const char *const time_names[RUN_N_TIMES] = {"build",  "forward", "gram",
 static double run_files_seconds(const struct run *r)
 {
     return r->prior_s + clock_now_s() - r->start_s;
+}
+
+/* Within these members. */
+static void set_diversity(struct run_member *members, int n, struct arena tmp)
+{
+    double *cost = arena_push(&tmp, (size_t)n, sizeof *cost);
+    double *chi = arena_push(&tmp, (size_t)n, sizeof *chi);
+    for (int i = 0; i < n; i++) {
+        cost[i] = members[i].cost;
+    }
+    indicators_diversity(chi, cost, n);
+    for (int i = 0; i < n; i++) {
+        members[i].diversity = chi[i];
+    }
 }
 
 int run_files_front(const struct run *r, struct run_member *out, struct arena tmp)
@@ -31,20 +46,31 @@ int run_files_front(const struct run *r, struct run_member *out, struct arena tm
         }
         out[at] = member;
     }
-    double *cost = arena_push(&tmp, (size_t)n, sizeof *cost);
-    double *chi = arena_push(&tmp, (size_t)n, sizeof *chi);
-    for (int i = 0; i < n; i++) {
-        cost[i] = out[i].cost;
-    }
-    indicators_diversity(chi, cost, n);
-    for (int i = 0; i < n; i++) {
-        out[i].diversity = chi[i];
-    }
+    set_diversity(out, n, tmp);
     return n;
 }
 
-bool run_files_write_front(const struct run *r, const struct run_member *front, int n,
-                           struct arena tmp, struct err *e)
+int run_files_shortlist(const struct run *r, struct run_member *out, struct arena tmp)
+{
+    size_t n_archive = (size_t)r->n_archive;
+    int *idx = arena_push(&tmp, (size_t)r->config->n_shortlist, sizeof *idx);
+    double *score = arena_push(&tmp, n_archive, sizeof *score);
+    double *cost = arena_push(&tmp, n_archive, sizeof *cost);
+    for (int i = 0; i < r->n_archive; i++) {
+        score[i] = r->archive[i].score;
+        cost[i] = r->archive[i].cost;
+    }
+    int n = shortlist_choose(idx, r->config->n_shortlist, score, cost, r->n_archive, tmp);
+    for (int i = 0; i < n; i++) {
+        out[i] = r->archive[idx[i]];
+    }
+    set_diversity(out, n, tmp);
+    return n;
+}
+
+bool run_files_write_members(const struct run *r, const char *file,
+                             const struct run_member *front, int n, struct arena tmp,
+                             struct err *e)
 {
     bool truth = r->config->accuracy;
     char *text = arena_push(&tmp, (size_t)n + 1, SPACE_TEXT_LEN + 256);
@@ -67,7 +93,7 @@ bool run_files_write_front(const struct run *r, const struct run_member *front, 
         used += sprintf(text + used, "%s,%s,%s,%s,%s,%" PRId64 ",%" PRId64 "%s\n", index, arch,
                         score, cost, diversity, front[i].params, front[i].macs, accuracy);
     }
-    char *path = arena_printf(&tmp, "%s/front.csv", r->config->dir);
+    char *path = arena_printf(&tmp, "%s/%s", r->config->dir, file);
     return file_write(path, text, (size_t)used, e);
 }
 
@@ -165,5 +191,5 @@ bool run_files_generation(struct run *r, struct file_log *log, struct arena tmp,
     int len = snprintf(line, sizeof line, "%d,%d,%d,%d,%s,%s,%.3f\n", s->generation, s->evals,
                        s->unique, s->front_size, hypervolume, diversity, s->seconds);
     return file_log_write(log, line, (size_t)len, e) &&
-           run_files_write_front(r, front, s->front_size, tmp, e);
+           run_files_write_members(r, "front.csv", front, s->front_size, tmp, e);
 }

@@ -55,9 +55,13 @@ struct run_item {
  * within the front. */
 int run_files_front(const struct run *r, struct run_member *out, struct arena tmp);
 
-/* front.csv and time.csv, replaced atomically. */
-MUST_USE bool run_files_write_front(const struct run *r, const struct run_member *front, int n,
-                                    struct arena tmp, struct err *e);
+/* The same for the shortlist of at most config->n_shortlist. */
+int run_files_shortlist(const struct run *r, struct run_member *out, struct arena tmp);
+
+/* front.csv or shortlist.csv, and time.csv, replaced atomically. */
+MUST_USE bool run_files_write_members(const struct run *r, const char *file,
+                                      const struct run_member *members, int n, struct arena tmp,
+                                      struct err *e);
 MUST_USE bool run_files_write_times(const struct run *r, struct arena tmp, struct err *e);
 
 /* Close a generation: status' front size, hypervolume and diversity, one line in generations.csv.

@@ -170,14 +170,35 @@ bool truth_optimum(const struct truth *t, double limit, struct truth_point *out)
     return best >= 0;
 }
 
-double truth_hypervolume(const struct truth *t, const struct arch *archs, int n, struct arena tmp)
+static const int64_t *truth_indices(const struct truth *t, const struct arch *archs, int n,
+                                    struct arena *tmp)
 {
     ASSERT(t->cost);
-    int64_t *idx = arena_push(&tmp, (size_t)n, sizeof *idx);
+    int64_t *idx = arena_push(tmp, (size_t)n, sizeof *idx);
     for (int i = 0; i < n; i++) {
         idx[i] = t->space->index(&archs[i]);
     }
-    return truth_volume(t, idx, n, tmp);
+    return idx;
+}
+
+double truth_hypervolume(const struct truth *t, const struct arch *archs, int n, struct arena tmp)
+{
+    return truth_volume(t, truth_indices(t, archs, n, &tmp), n, tmp);
+}
+
+double truth_igd_plus(const struct truth *t, const struct arch *archs, int n, struct arena tmp)
+{
+    const int64_t *idx = truth_indices(t, archs, n, &tmp);
+    int64_t *front = arena_push(&tmp, (size_t)t->n_front, sizeof *front);
+    int64_t *which = arena_push(&tmp, (size_t)MAX(n, t->n_front), sizeof *which);
+    double *x = arena_push(&tmp, (size_t)n, 2 * sizeof *x);
+    double *z = arena_push(&tmp, (size_t)t->n_front, 2 * sizeof *z);
+    for (int i = 0; i < t->n_front; i++) {
+        front[i] = t->space->index(&t->front[i].arch);
+    }
+    int n_z = truth_points(t, front, t->n_front, z, which);
+    int n_x = truth_points(t, idx, n, x, which);
+    return n_x > 0 ? indicators_igd_plus(x, n_x, z, n_z, 2) : INFINITY;
 }
 
 double truth_random(const struct truth *t, int k, int n_draws, uint64_t seed, struct arena tmp)

@@ -52,6 +52,10 @@ double truth_accuracy(const void *truth, const struct arch *a);
  * those without values add nothing. */
 double truth_hypervolume(const struct truth *t, const struct arch *archs, int n, struct arena tmp);
 
+/* Inverted generational distance plus [Ishibuchi2015] of the same set from the true front, in the
+ * same unit square; INFINITY for a set without values. */
+double truth_igd_plus(const struct truth *t, const struct arch *archs, int n, struct arena tmp);
+
 /* The yardstick: mean hypervolume of the best of k architectures drawn at random without repeats,
  * over n_draws draws keyed (seed, draw). */
 double truth_random(const struct truth *t, int k, int n_draws, uint64_t seed, struct arena tmp);

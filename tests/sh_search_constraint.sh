@@ -47,6 +47,13 @@ search b --algorithm random --constraint 4,9 --truth "$tmp/t.csv:acc" --json
 [ "$code" -eq 0 ] && check "[round(b['optimum'], 9) for b in v['best']] == [46, 56]
 assert all(abs(b['optimum'] - b['true_accuracy'] - b['regret']) < 1e-9 and b['regret'] >= 0 for b in v['best'])"
 result "any method answers; regret against the optimum" $? "$(cat "$tmp/why" "$tmp/err")"
+check "v['shortlist_true_hypervolume'] >= v['true_hypervolume'] - 1e-12 and v['shortlist_true_igd_plus'] <= v['true_igd_plus'] + 1e-12
+assert len(v['shortlist']) == 20 and {f['index'] for f in v['front']} <= {f['index'] for f in v['shortlist']}
+import csv; rows = list(csv.DictReader(open('$tmp/b/shortlist.csv')))
+assert [int(r['index']) for r in rows] == [f['index'] for f in v['shortlist']]" &&
+    search few --algorithm random --shortlist 3 --json && check "len(v['shortlist']) == 3" &&
+    search zero --algorithm random --shortlist 0 --json && check "v['shortlist'] == []" && [ ! -e "$tmp/zero/shortlist.csv" ]
+result "a shortlist: the front and what is close behind it" $? "$(cat "$tmp/why" "$tmp/err")"
 search c --algorithm hw-evrsnas --constraint 4,9 --truth "$tmp/t.csv:acc"
 [ "$code" -eq 0 ] && grep -q '^at most (ms)  phone latency' "$tmp/out" && grep -q '^mean regret of 2 constraints: ' "$tmp/out"
 result "told as a table" $? "$(cat "$tmp/out" "$tmp/err")"

@@ -101,6 +101,10 @@ static void test_by_hand(void **state)
     assert_close(truth_hypervolume(&t, archs + 3, 1, f->keep), .375, 1e-15);
     assert_close(truth_hypervolume(&t, archs + 4, 2, f->keep), 0, 0);
     assert_close(truth_hypervolume(&t, archs, 0, f->keep), 0, 0);
+    /* From (.5,.25) alone: to (0,1) .5 away, to (.2,.5) .3, to itself 0, to (1,0) .25. */
+    assert_close(truth_igd_plus(&t, archs + 3, 1, f->keep), (.5 + .3 + 0 + .25) / 4, 1e-15);
+    assert_close(truth_igd_plus(&t, archs, 8, f->keep), 0, 0);
+    assert_true(isinf(truth_igd_plus(&t, archs + 4, 2, f->keep)));
     assert_true(truth_accuracy(&t, &archs[4]) == 99);
     assert_true(isnan(truth_accuracy(&t, &archs[5])));
     assert_close(truth_random(&t, 15625, 1, 1, f->keep), .525, 1e-15);
