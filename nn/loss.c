@@ -73,6 +73,22 @@ double loss_bce(const float *x, const float *target, size_t count, float weight,
     return sum / (double)count;
 }
 
+double loss_kl(const float *mu, const float *logvar, int n, int dims, float weight, float *dmu,
+               float *dlogvar)
+{
+    ASSERT(n > 0 && dims > 0);
+    double sum = 0, factor = (double)weight / n;
+    for (size_t i = 0; i < (size_t)n * (size_t)dims; i++) {
+        double m = mu[i], v = logvar[i], variance = exp(v);
+        sum += (m * m + variance - 1 - v) / 2;
+        if (dmu) {
+            dmu[i] = (float)(factor * m);
+            dlogvar[i] = (float)(factor * (variance - 1) / 2);
+        }
+    }
+    return sum / n;
+}
+
 int loss_count_correct(const float *logits, const int32_t *labels, int n, int n_classes)
 {
     ASSERT(n >= 0 && n_classes > 0);

@@ -18,6 +18,12 @@ double loss_mse(const float *x, const float *target, size_t count, float weight,
  * over all elements. */
 double loss_bce(const float *x, const float *target, size_t count, float weight, float *dx);
 
+/* KL divergence of N(mu, exp(logvar)) from N(0, 1) [Kingma2014, app. B], summed over the dims of an
+ * image: -1/2 sum(1 + logvar - mu^2 - exp(logvar)), mean over n images. Both [n, dims]. dmu and
+ * dlogvar may both be NULL. */
+double loss_kl(const float *mu, const float *logvar, int n, int dims, float weight, float *dmu,
+               float *dlogvar);
+
 /* Rows of logits whose largest entry (first of equals) is the label. */
 int loss_count_correct(const float *logits, const int32_t *labels, int n, int n_classes);
 

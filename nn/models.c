@@ -7,7 +7,9 @@ extern const struct model model_resnet;
 extern const struct model model_nb201;
 extern const struct model model_fbnet;
 extern const struct model model_mlp;
-static const struct model *const models[] = {&model_resnet, &model_nb201, &model_fbnet, &model_mlp};
+extern const struct model model_cnn;
+static const struct model *const models[] = {&model_resnet, &model_nb201, &model_fbnet, &model_mlp,
+                                             &model_cnn};
 
 int models_count(void)
 {
@@ -48,5 +50,5 @@ bool model_build(struct graph **out, struct arena *keep, const struct model_spec
     err_set(e, ERR_USAGE, "unknown architecture '%s'", spec->arch);
     return err_hint(
         e, "known: resnet20, resnet32, resnet44, resnet56, nb201:CODE, nb201:STRING, fbnet:CODE, "
-           "mlp:W1,W2,...");
+           "mlp:W1,W2,..., cnn:WIDTHS:HIDDEN:CODE, vae:WIDTHS:HIDDEN:CODE:DECODER");
 }

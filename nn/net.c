@@ -26,6 +26,7 @@ struct net {
     const float *x; /* of the last forward */
     int n;          /* images of the last forward */
     bool train;     /* its kind */
+    uint64_t noise_seed, noise_step;
     enum stage stage;
     bool asked[1 + GRAPH_MAX_TAPS]; /* seeds asked for since the last forward */
 };
@@ -151,6 +152,12 @@ void net_params_changed(struct net *net)
     net->changed = true;
 }
 
+void net_set_noise(struct net *net, uint64_t seed, uint64_t step)
+{
+    net->noise_seed = seed;
+    net->noise_step = step;
+}
+
 static float *value_of(const struct net *net, int node)
 {
     if (node == 0) {
@@ -176,8 +183,13 @@ static struct tensor tensor_of(const struct net *net, int node, float *data)
 static void fill_io(struct op_io *io, const struct net *net, const struct machine *mc,
                     const struct unit *u)
 {
-    *io = (struct op_io){
-        .mc = mc, .attr = &u->attr, .n_in = u->n_in, .train = net->train, .tmp = net->scratch};
+    *io = (struct op_io){.mc = mc,
+                         .attr = &u->attr,
+                         .n_in = u->n_in,
+                         .train = net->train,
+                         .noise_seed = net->noise_seed,
+                         .noise_step = net->noise_step,
+                         .tmp = net->scratch};
     io->save = u->save_at == PLAN_NOWHERE ? NULL : net->memory + u->save_at;
     io->y = tensor_of(net, u->node, value_of(net, u->node));
     for (int i = 0; i < u->n_in; i++) {

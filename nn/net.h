@@ -46,6 +46,10 @@ bool net_param_trained(const struct net *net, int i_param);
  * norms folded, weights transformed) anew in the next forward, and keeps it. */
 void net_params_changed(struct net *net);
 
+/* What draws inside the network (op latent) are keyed by from the next forward on: a training run's
+ * seed and step. 0, 0 until set. */
+void net_set_noise(struct net *net, uint64_t seed, uint64_t step);
+
 /* Forward over x[n, h, w, c], n <= max_batch. train: batch statistics, and running statistics
  * updated. Returns the output [n, classes], valid until the next forward. */
 const float *net_forward(struct net *net, const struct machine *mc, const float *x, int n,

@@ -62,7 +62,8 @@ struct op_io {
     float *dw[OP_MAX_PARAM];     /* their gradients, overwritten; NULL for those not trained */
     const void *prepared;        /* forward: what prepare returned; NULL = nothing was prepared */
     void *save;                  /* save_bytes that live from forward to backward */
-    bool train;                  /* batch statistics, dropout ... */
+    bool train;                  /* batch statistics, draws ... */
+    uint64_t noise_seed, noise_step; /* what an op's draws are keyed by (net_set_noise) */
     struct arena tmp;            /* scratch_bytes, forgotten on return */
 };
 

@@ -25,6 +25,7 @@
     ROW(op_shape_shortcut_a)                                                                       \
     ROW(op_shape_flatten)                                                                          \
     ROW(op_shape_reshape)                                                                          \
+    ROW(op_latent)                                                                                 \
     ROW(op_upsample_nearest)                                                                       \
     ROW(op_upsample_conv)
 

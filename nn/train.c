@@ -120,16 +120,32 @@ size_t train_plan_bytes(const struct train_job *job)
 }
 
 /* Forward, loss, backward, update; returns the batch's mean loss. */
-static double one_step(struct run *run, const struct batch *b, double lr, int *n_correct)
+static double one_step(struct run *run, const struct batch *b, int64_t i_step, double lr,
+                       int *n_correct)
 {
     struct train_job *job = run->job;
+    const struct train_objective *objective = job->objective;
     int n_classes = job->train->n_classes;
+    net_set_noise(job->net, job->config->seed, (uint64_t)i_step);
     const float *logits = net_forward(job->net, job->mc, b->x, b->n, true);
-    double loss = loss_cross_entropy(logits, b->labels, b->n, n_classes, job->config->smoothing, 1,
-                                     net_output_seed(job->net), NULL);
+    double loss = 0;
     *n_correct = loss_count_correct(logits, b->labels, b->n, n_classes);
+    if (objective) {
+        int64_t n_steps = (int64_t)run->n_batches * job->config->epochs;
+        struct train_batch batch = {b->x, logits, b->labels, b->n, i_step, n_steps};
+        loss = objective->loss(objective->ctx, job->net, &batch);
+    } else {
+        loss = loss_cross_entropy(logits, b->labels, b->n, n_classes, job->config->smoothing, 1,
+                                  net_output_seed(job->net), NULL);
+    }
     net_backward(job->net, job->mc);
+    if (objective && objective->before_update) {
+        objective->before_update(objective->ctx, job->net);
+    }
     optim_step(run->optim, job->net, job->mc, (float)lr);
+    if (objective && objective->after_update) {
+        objective->after_update(objective->ctx, job->net);
+    }
     return loss;
 }
 
@@ -158,8 +174,9 @@ static bool train_pass(struct run *run, int epoch, struct train_epoch *result, s
             break;
         }
         int batch_correct = 0;
-        result->lr = schedule_lr(&c->schedule, (int64_t)epoch * run->n_batches + i, n_steps);
-        double batch_loss = one_step(run, b, result->lr, &batch_correct);
+        int64_t i_step = (int64_t)epoch * run->n_batches + i;
+        result->lr = schedule_lr(&c->schedule, i_step, n_steps);
+        double batch_loss = one_step(run, b, i_step, result->lr, &batch_correct);
         job->diverged = !isfinite(batch_loss);
         loss += batch_loss * b->n;
         n_correct += batch_correct;

@@ -39,12 +39,31 @@ struct train_epoch {
     bool is_best;   /* more correct test images than any epoch before */
 };
 
+/* One batch after its forward pass. */
+struct train_batch {
+    const float *x, *logits;
+    const int32_t *labels;
+    int n;
+    int64_t i_step, n_steps; /* of the whole run */
+};
+
+/* What is made small, where it is more than the cross-entropy of the logits. */
+struct train_objective {
+    /* Writes the seeds of output and taps; returns the mean loss over the batch. */
+    double (*loss)(void *ctx, struct net *net, const struct train_batch *b);
+    /* Between backward and update, and after it; NULL = nothing. */
+    void (*before_update)(void *ctx, struct net *net);
+    void (*after_update)(void *ctx, struct net *net);
+    void *ctx;
+};
+
 struct train_job {
     const struct machine *mc;
     const struct train_config *config;
     const struct feed *train, *test; /* test may be NULL */
     const struct weights_info *info; /* what a checkpoint says of itself */
     struct net *net;                 /* NET_TRAIN, max_batch >= config->batch, parameters set */
+    const struct train_objective *objective; /* NULL = cross-entropy, config->smoothing */
     struct net *eval_net; /* NET_EVAL of the same graph for the test set, or NULL = use net */
     int eval_batch;       /* at most the max_batch of the net that evaluates */
     /* Both may be NULL. False stops the run with ERR_INTERRUPTED; the last checkpoint stays. */

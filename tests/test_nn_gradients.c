@@ -361,6 +361,18 @@ static void ref_upsample(const struct ref *r)
     }
 }
 
+/* Seed 7, step 5: what the check gives the op. */
+static void ref_latent(const struct ref *r)
+{
+    size_t count = shape_count(r->out);
+    for (size_t image = 0; image < (size_t)r->n; image++) {
+        struct rng noise = rng_key(7, RNG_LATENT, (uint64_t)5 << 32 | image);
+        for (size_t i = image * count; i < (image + 1) * count; i++) {
+            r->y[i] = r->x[0][i] + (r->train ? exp(r->x[1][i] / 2) * rng_normal(&noise) : 0);
+        }
+    }
+}
+
 /* What to try: attributes and input shapes from a random generator. */
 struct trial {
     struct op_attr attr;
@@ -486,6 +498,13 @@ static void try_scale(struct trial *t, struct rng *r)
     t->in[1] = (struct shape){1, 1, t->in[0].c};
 }
 
+static void try_latent(struct trial *t, struct rng *r)
+{
+    t->n_in = 2;
+    t->in[0] = t->in[1] = (struct shape){1, 1, draw(r, 1, 19)};
+    t->eval = draw(r, 0, 3) == 0;
+}
+
 static void try_shuffle(struct trial *t, struct rng *r)
 {
     try_any(t, r);
@@ -539,6 +558,7 @@ static const struct check {
     {"flatten", ref_flatten, try_any},
     {"reshape", ref_reshape, try_reshape},
     {"upsample", ref_upsample, try_upsample},
+    {"latent", ref_latent, try_latent},
 };
 
 /* Values for an input: no two alike and none near a kink (0, 3, -3, 6), so that a small step
@@ -610,6 +630,8 @@ static void bench_init(struct bench *b, struct arena *tmp, const struct machine 
     b->ref =
         (struct ref){.attr = &t->attr, .n = t->n, .n_in = t->n_in, .out = out, .train = !t->eval};
     b->io = (struct op_io){.mc = mc, .attr = &t->attr, .n_in = t->n_in, .train = !t->eval};
+    b->io.noise_seed = 7;
+    b->io.noise_step = 5;
     for (int i = 0; i < t->n_in; i++) {
         b->ref.in[i] = t->in[i];
         b->x_count[i] = (size_t)t->n * shape_count(t->in[i]);
