@@ -334,11 +334,42 @@ static bool data_import(const struct options *o, const char *const *args, struct
     return true;
 }
 
+/* What the images of one half were made from, as CSV: for hdnas disentangle. */
+static bool data_factors(const struct options *o, const char *const *args, struct arena *keep,
+                         struct err *e)
+{
+    struct data_split splits[2];
+    if (strcmp(options_text(o, "split"), "both") == 0) {
+        return err_set(e, ERR_USAGE, "hdnas data factors wants --split train or --split test");
+    }
+    if (!data_open_splits(splits, o, args[0], keep, e)) {
+        return false;
+    }
+    const struct dataset *ds = &splits[splits[1].wanted].ds;
+    const struct dataset_factors *factors = &ds->factors;
+    if (factors->n == 0) {
+        err_set(e, ERR_INPUT, "%s: what its images were made from is not known", args[0]);
+        return err_hint(e, "sprites have known factors");
+    }
+    for (int f = 0; f < factors->n; f++) {
+        printf("%s%s", f ? "," : "", factors->names[f]);
+    }
+    printf("\n");
+    for (size_t i = 0; i < ds->n; i++) {
+        for (int f = 0; f < factors->n; f++) {
+            printf("%s%d", f ? "," : "", (int)factors->values[i * (size_t)factors->n + (size_t)f]);
+        }
+        printf("\n");
+    }
+    return true;
+}
+
 static const struct data_verb data_verbs[] = {
     {"list", 0, "", data_list},
     {"info", 1, " SPEC", data_info},
     {"fetch", 1, " NAME", data_fetch},
     {"sample", 1, " SPEC", data_sample},
+    {"factors", 1, " SPEC", data_factors},
     {"import", 1, " FILE", data_import},
 };
 
@@ -356,7 +387,7 @@ static bool data_run(const struct options *o, struct arena *keep, struct err *e)
         }
         return verb->run(o, o->n_args > 0 ? o->args + 1 : NULL, keep, e);
     }
-    err_set(e, ERR_USAGE, "unknown verb \"%.60s\": expected list, info, fetch, sample or import", word);
+    err_set(e, ERR_USAGE, "unknown verb \"%.60s\": expected list, info, fetch, sample, factors or import", word);
     return err_hint(e, "hdnas data --help shows examples");
 }
 
@@ -365,8 +396,8 @@ static const struct option_spec data_options[] = {
     {"url", OPTION_TEXT, "BASE", NULL, "fetch: another address that holds the same files", 0, 0},
     {"timeout", OPTION_INT, "S", "60", "fetch: give up after so many seconds without a byte", 1,
      86400},
-    {"split", OPTION_TEXT, "WHICH", "both", "info, sample: train, test or both", 0, 0},
-    {"limit", OPTION_INT, "N", "0", "info, sample: only the first N images; 0 = all", 0, 1e9},
+    {"split", OPTION_TEXT, "WHICH", "both", "info, sample, factors: train, test or both", 0, 0},
+    {"limit", OPTION_INT, "N", "0", "info, sample, factors: only the first N images; 0 = all", 0, 1e9},
     {"resize", OPTION_INT, "PIXELS", "32", "images: the side to resize to", 1, 1024},
     {"train", OPTION_INT, "N", "1024", "sample: training images", 0, 1e9},
     {"test", OPTION_INT, "N", "512", "sample: test images", 0, 1e9},
@@ -376,7 +407,7 @@ static const struct option_spec data_options[] = {
 const struct cmd cmd_data = {
     .name = "data",
     .summary = "list, look at, fetch and sample data sets; import benchmark tables",
-    .usage = "hdnas data list | info SPEC | fetch NAME | sample SPEC --out DIR | "
+    .usage = "hdnas data list | info SPEC | fetch NAME | sample SPEC --out DIR | factors SPEC | "
              "import FILE --out DIR",
     .about = "list shows the formats that --data understands. info reads a set whole, checks it, "
              "and prints counts, "
@@ -384,7 +415,8 @@ const struct cmd cmd_data = {
              "downloads a public set "
              "from its official address and verifies it; a broken download goes on where it "
              "stopped. sample writes a "
-             "small, balanced part of a set as gzipped IDX files, which mnist:DIR reads. import turns "
+             "small, balanced part of a set as gzipped IDX files, which mnist:DIR reads. factors "
+             "prints as CSV what each image of sprites was made from, in the order of the images. import turns "
              "HW-NAS-Bench's pickle into CSV tables, a folder for each data set, for --tables; "
              "nothing in the pickle is executed.",
     .examples = "hdnas data list\n"
@@ -392,6 +424,7 @@ const struct cmd cmd_data = {
                 "hdnas data info images:photos --resize 64 --json\n"
                 "hdnas data fetch cifar10 --out cifar10\n"
                 "hdnas data sample fashion-mnist --train 1024 --test 512 --out sample\n"
+                "hdnas data factors sprites:5000 --split test >factors.csv\n"
                 "hdnas data import HW-NAS-Bench-v1_0.pickle --out tables",
     .options = data_options,
     .n_options = (int)N_ELEMS(data_options),

@@ -8,6 +8,7 @@ static const struct cmd *const cmds[] = {
     &cmd_train,
     &cmd_eval,
     &cmd_cost,
+    &cmd_disentangle,
     &cmd_arch,
     &cmd_data,
     &cmd_report,

@@ -12,7 +12,7 @@
 enum {
     METRIC_MIN_ROWS = 50,
     METRIC_MAX_ROWS = 1 << 20,
-    METRIC_MAX_CODES = 1024,
+    METRIC_MAX_CODES = 512,
     METRIC_MAX_FACTORS = 32,
     METRIC_MAX_CARD = 4096,
     METRIC_MAX_VALUES = 8 /* of one metric */
@@ -29,6 +29,8 @@ struct metric_data {
 struct metric_options {
     uint64_t seed;
     int bins;            /* a code is cut into, for mutual information: 20 */
+    int train_rows;      /* rows for fitting, at most: 10000; half as many for testing */
+    int draws;           /* batches for fitting of FactorVAE and BetaVAE scores: 10000 */
     double active_above; /* variance of an active unit: 0.01 */
 };
 
@@ -45,7 +47,8 @@ struct metric {
     int min_factors; /* with values that differ; where factors are needed */
     int n_values;
     const char *const *value_names; /* [n_values] "dci_completeness": unique over all metrics */
-    size_t (*plan_bytes)(const struct metric_data *data, const struct metric_options *options);
+    size_t (*plan_bytes)(const struct machine *mc, const struct metric_data *data,
+                         const struct metric_options *options);
     /* values[n_values], all finite. False where the data cannot be measured; e says why. */
     bool (*run)(const struct metric_job *job, double *values, struct err *e);
 };
@@ -57,8 +60,13 @@ MUST_USE bool metric_find(const struct metric **out, const char *name, struct er
 struct metric_options metric_defaults(void);
 
 /* ERR_INPUT names row and column (from 0) of a NaN, an infinity, a factor outside its card; counts
- * outside the limits above; data in which no code varies. O(n (d + n_factors)). */
+ * outside the limits above. Codes that do not vary are no error: nothing is known from them.
+ * O(n (d + n_factors)). */
 MUST_USE bool metric_check(const struct metric_data *data, struct err *e);
+
+/* Run m: metric_applies, then its run. job->tmp of at least m->plan_bytes. */
+MUST_USE bool metric_measure(const struct metric *m, const struct metric_job *job, double *values,
+                             struct err *e);
 
 /* Whether the metric can be had from such data; else ERR_USAGE or ERR_INPUT says what is missing.
  */
