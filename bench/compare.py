@@ -4,7 +4,7 @@
     bench/compare.py [--tolerance X] [--all] BEFORE AFTER
 
 Files as `hdnas bench` prints them, CSV or JSON (--json); `-` is standard input. Rows are matched by
-problem, direction, algo, tier, precision and threads; a row that occurs more than once (several
+problem, direction, algo, tier, precision, threads and cache; a row that occurs more than once (several
 runs in one file) counts by the median of its medians and the least of its minima. A case is
 slower only where all of this holds:
   - the median is more than X above (default 0.05);
@@ -23,7 +23,7 @@ import math
 import statistics
 import sys
 
-KEY = ["problem", "direction", "algo", "tier", "precision", "threads"]
+KEY = ["problem", "direction", "algo", "tier", "precision", "threads", "cache"]
 
 
 def fail(text):
@@ -39,7 +39,7 @@ def read(path):
         runs = {}
         for row in rows:
             if row["problem"] != "problem":  # files put behind each other
-                key = tuple(str(row[k]) for k in KEY)
+                key = tuple(str(row[k]) for k in KEY[:-1]) + (row.get("cache", "warm"),)  # not in old files
                 runs.setdefault(key, []).append((float(row["ms_median"]), float(row["ms_min"])))
     except OSError as e:
         fail("%s: %s" % (path, e.strerror))
@@ -74,7 +74,7 @@ def main():
     words = {-1: "slower", 0: "same", 1: "faster"}
     count = {-1: 0, 0: 0, 1: 0}
     logs = []
-    print("problem,direction,algo,tier,precision,threads,ms_before,ms_after,speedup,verdict")
+    print(",".join(KEY) + ",ms_before,ms_after,speedup,verdict")
     for key in before:
         if key not in after:
             print(",".join(key) + ",%.5g,,,vanished" % before[key][0])

@@ -1,7 +1,7 @@
 /*
  * bench.h: the contract of a kind of benchmark problem: from a string like
- * conv:n32h32w32c16k16r3s1p1g1 to cases that can be held to the reference and then timed. Rooms
- * cli/bench_*.c; the table is in cli/cmd_bench.c.
+ * conv:n32h32w32c16k16r3s1p1g1 to cases that can be held to the reference and then timed
+ * (cli/timer.h). Rooms cli/bench_*.c; the table is cli/benches.c.
  */
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
@@ -20,9 +20,10 @@ struct bench_case {
     const char *direction; /* "fwd", "train" ...; "" where there is only one */
     const char *algo;
     double flops; /* of one run: two per multiply-add, counted as the direct method needs them */
-    const struct machine *mc;
-    void *state;    /* the room's own, in the arena */
-    int variant[2]; /* the room's own */
+    double bytes; /* one run moves at least: each operand once; 0 = not known */
+    const struct machine *mc; /* what it is timed on */
+    void *state;              /* the room's own, in the arena */
+    int variant[2];           /* the room's own */
 };
 
 /* What is asked of all problems; NULL or "auto" and "all" as the help of hdnas bench says. */
@@ -43,7 +44,15 @@ struct bench_kind {
     void (*run)(const struct bench_case *c, struct arena tmp);
 };
 
-extern const struct bench_kind bench_conv, bench_gemm, bench_gram, bench_net, bench_score;
+extern const struct bench_kind bench_conv, bench_gemm, bench_gram, bench_net, bench_score,
+    bench_stream;
+
+int bench_count(void);
+const struct bench_kind *bench_at(int i);
+
+/* The cases of a whole problem string, by the kind that its first word names. */
+MUST_USE bool bench_open(struct bench_case cases[BENCH_MAX_CASES], int *n, struct arena *keep,
+                         const char *problem, const struct bench_request *request, struct err *e);
 
 /* n numbers from -1, 0, 1: sums of fewer than 2^24 products of them are exact in float in any
  * order. NULL: e is set. */

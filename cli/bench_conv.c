@@ -58,10 +58,11 @@ static bool bench_conv_open(struct bench_case cases[BENCH_MAX_CASES], int *n, st
     const struct conv_shape *s = &b->s;
     char *problem = arena_push(keep, PROBLEM_CONV_LEN, 1);
     problem_conv_format(problem, s);
+    double bytes = sizeof(float) * (double)(b->n_x + b->n_y + b->n_w);
     *n = 0;
     for (int dir = 0; dir < CONV_N_DIRS; dir++) {
-        bool wanted =
-            strcmp(request->dir, "all") == 0 || strcmp(request->dir, conv_dir_name((enum conv_dir)dir)) == 0;
+        bool wanted = strcmp(request->dir, "all") == 0 ||
+                      strcmp(request->dir, conv_dir_name((enum conv_dir)dir)) == 0;
         for (int algo = 0; wanted && algo < CONV_N_ALGOS; algo++) {
             if (bench_conv_wanted(request, s, (enum conv_dir)dir, (enum conv_algo)algo)) {
                 ASSERT(*n < BENCH_MAX_CASES);
@@ -74,6 +75,7 @@ static bool bench_conv_open(struct bench_case cases[BENCH_MAX_CASES], int *n, st
                                                     .direction = conv_dir_name((enum conv_dir)dir),
                                                     .algo = conv_algo_name((enum conv_algo)algo),
                                                     .flops = 2.0 * (double)conv_macs(s) * s->n,
+                                                    .bytes = bytes,
                                                     .mc = request->mc,
                                                     .state = b,
                                                     .variant = {dir, algo}};

@@ -35,6 +35,7 @@ static bool bench_gram_open(struct bench_case cases[BENCH_MAX_CASES], int *n, st
                                 .direction = "fwd",
                                 .algo = "auto",
                                 .flops = 2.0 * g->n * g->n * g->d,
+                                .bytes = 4.0 * g->n * g->d + 8.0 * g->n * g->n,
                                 .mc = request->mc,
                                 .state = g};
     }

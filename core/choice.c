@@ -67,7 +67,7 @@ static const char *choice_tier_name(int i)
     return cpu_tier_name((enum cpu_tier)i);
 }
 
-/* One row; *take is false for one of another tier. */
+/* One row; *take is false for one of another tier or precision. */
 static bool choice_row(struct choice_row *row, bool *take, const struct csv *csv, size_t i,
                        const int *cols, const struct machine *mc, struct err *e)
 {
@@ -83,6 +83,7 @@ static bool choice_row(struct choice_row *row, bool *take, const struct csv *csv
     }
     int dir = choice_word(cell[COL_DIRECTION], choice_dir_name, CONV_N_DIRS);
     int tier = choice_word(cell[COL_TIER], choice_tier_name, CPU_N_TIERS);
+    bool bf16 = strcmp(cell[COL_PRECISION], "bf16") == 0;
     int algo = choice_word(cell[COL_ALGO], choice_algo_name, CONV_N_ALGOS);
     const struct {
         bool bad;
@@ -91,7 +92,7 @@ static bool choice_row(struct choice_row *row, bool *take, const struct csv *csv
     } words[] = {
         {dir < 0, COL_DIRECTION, "fwd, bwd_data or bwd_weights"},
         {tier < 0, COL_TIER, "ref, neon, avx2 or avx512"},
-        {strcmp(cell[COL_PRECISION], "fp32") != 0, COL_PRECISION, "fp32"},
+        {!bf16 && strcmp(cell[COL_PRECISION], "fp32") != 0, COL_PRECISION, "fp32 or bf16"},
         {algo <= CONV_AUTO, COL_ALGO, "an algorithm (hdnas bench --list names them)"},
     };
     for (size_t k = 0; k < N_ELEMS(words); k++) {
@@ -101,7 +102,7 @@ static bool choice_row(struct choice_row *row, bool *take, const struct csv *csv
                            cell[words[k].col]);
         }
     }
-    *take = tier == (int)mc->tier;
+    *take = tier == (int)mc->tier && bf16 == mc->bf16;
     if (*take && !conv_can(mc, &s, (enum conv_dir)dir, (enum conv_algo)algo)) {
         return err_set(e, ERR_INPUT, "%s: line %zu: %s cannot do %.100s %s", csv->path, row->line,
                        cell[COL_ALGO], cell[COL_PROBLEM], cell[COL_DIRECTION]);
@@ -158,9 +159,11 @@ bool choice_read(struct choice *c, struct arena *keep, const char *path, const s
     qsort(rows, (size_t)c->n, sizeof *rows, choice_order);
     for (int i = 1; i < c->n; i++) {
         if (choice_order(&rows[i - 1], &rows[i]) == 0) {
+            size_t a = rows[i - 1].line, b = rows[i].line;
             return err_set(e, ERR_INPUT,
-                           "%s: line %zu: the shape, direction and tier of line %zu again", path,
-                           MAX(rows[i - 1].line, rows[i].line), MIN(rows[i - 1].line, rows[i].line));
+                           "%s: line %zu: the shape, direction, tier and precision of line %zu "
+                           "again",
+                           path, MAX(a, b), MIN(a, b));
         }
     }
     c->rows = rows;

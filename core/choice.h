@@ -1,9 +1,9 @@
 /*
  * choice.h: a tuned table: which algorithm does which convolution. hdnas bench --tune measures and
  * writes one; a machine that holds one (core/machine.h) is told by it what CONV_AUTO stands for.
- * The choice is by the shape of one image, direction and tier, never by the number of images or of
- * threads: results do not depend on either. Another table is another order of sums, so other bits:
- * runs record its checksum.
+ * The choice is by the shape of one image, direction, tier and precision, never by the number of
+ * images or of threads: results do not depend on either. Another table is another order of sums, so
+ * other bits: runs record its checksum.
  */
 #ifndef CORE_CHOICE_H
 #define CORE_CHOICE_H
@@ -19,7 +19,7 @@ struct choice_row {
 };
 
 struct choice {
-    const struct choice_row *rows; /* [n] by ascending key: those of the machine's tier */
+    const struct choice_row *rows; /* [n] by ascending key: those for the machine */
     int n;
     const char *path;
     const unsigned char *bytes; /* [n_bytes] the file as it was read */
@@ -28,9 +28,10 @@ struct choice {
 };
 
 /*
- * Read a table for this machine's tier: CSV with the columns problem (conv:h32w32c16k16r3s1p1g1, n
- * is passed over), direction (fwd, bwd_data, bwd_weights), tier, precision (fp32) and algo; others
- * are not looked at. Rows of other tiers are checked and passed over. ERR_INPUT with path and line
+ * Read a table for this machine's tier and precision: CSV with the columns problem
+ * (conv:h32w32c16k16r3s1p1g1, n is passed over), direction (fwd, bwd_data, bwd_weights), tier,
+ * precision (fp32, bf16) and algo; others are not looked at. Rows of other tiers and precisions are
+ * read and passed over. ERR_INPUT with path and line
  * for what cannot be read, what the algorithm cannot do, and a shape that stands there twice.
  */
 MUST_USE bool choice_read(struct choice *c, struct arena *keep, const char *path,

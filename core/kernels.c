@@ -16,3 +16,21 @@ const struct kernels *kernels_of(enum cpu_tier tier)
     ASSERT(tier >= 0 && tier < CPU_N_TIERS);
     return tables[tier];
 }
+
+static const char *const kernels_names[] = {
+#define KERNEL(result, name, args) #name,
+#include "core/kernel.def"
+#include "core/kernel_bf16.def"
+#undef KERNEL
+};
+
+int kernels_count(void)
+{
+    return (int)N_ELEMS(kernels_names);
+}
+
+const char *kernels_name(int i)
+{
+    ASSERT(i >= 0 && i < kernels_count());
+    return kernels_names[i];
+}

@@ -14,7 +14,8 @@ static const char good[] = HEAD "conv:n32h8w8c16k16r3s1p1g1,fwd,ref,fp32,1,direc
                                 "conv:n32h8w8c16k16r3s1p1g1,bwd_data,ref,fp32,1,winograd,1\n"
                                 "conv:n1h8c16k16r3g16,fwd,ref,fp32,1,direct,\n"
                                 "conv:h8c4k4r3,bwd_weights,ref,fp32,2,winograd,x\n"
-                                "conv:h8c16k16r3,bwd_weights,neon,fp32,1,depthwise,1\n";
+                                "conv:h8c16k16r3,bwd_weights,neon,fp32,1,depthwise,1\n"
+                                "conv:h8c16k16r3,fwd,ref,bf16,1,winograd,1\n";
 
 static bool read_text(struct scratch *s, struct choice *c, const struct machine *mc,
                       const char *text, size_t n, struct err *e)
@@ -26,8 +27,16 @@ static bool read_text(struct scratch *s, struct choice *c, const struct machine 
 
 static struct conv_shape shape(int n, int h, int c, int k, int kernel, int groups)
 {
-    struct conv_shape s = {.n = n, .h = h, .w = h, .c = c, .k = k, .kh = kernel, .kw = kernel,
-                           .stride = 1, .pad = kernel / 2, .groups = groups};
+    struct conv_shape s = {.n = n,
+                           .h = h,
+                           .w = h,
+                           .c = c,
+                           .k = k,
+                           .kh = kernel,
+                           .kw = kernel,
+                           .stride = 1,
+                           .pad = kernel / 2,
+                           .groups = groups};
     struct err e;
     assert_true(conv_shape_init(&s, &e));
     return s;
@@ -43,7 +52,7 @@ static void the_table_decides(void **state)
     if (!read_text(s, &c, &mc, good, sizeof good - 1, &e)) {
         fail_msg("%s", e.text);
     }
-    assert_int_equal(c.n, 4); /* the row of another tier is not for this machine */
+    assert_int_equal(c.n, 4); /* the rows of another tier and precision are not for it */
     assert_int_equal(strlen(c.sha256), 64);
     const struct conv_shape dense = shape(32, 8, 16, 16, 3, 1), depth = shape(7, 8, 16, 16, 3, 16);
     const struct conv_shape few = shape(2, 8, 4, 4, 3, 1), other = shape(32, 9, 16, 16, 3, 1);
@@ -109,7 +118,7 @@ static void bad_tables_are_refused(void **state)
         {HEAD "conv:h8c4k4r3,forward,ref,fp32,1,direct,1\n",
          "line 2, column direction: expected fwd, bwd_data or bwd_weights, found \"forward\""},
         {HEAD "conv:h8c4k4r3,fwd,sse,fp32,1,direct,1\n", "column tier: expected ref"},
-        {HEAD "conv:h8c4k4r3,fwd,ref,f64,1,direct,1\n", "column precision: expected fp32"},
+        {HEAD "conv:h8c4k4r3,fwd,ref,f64,1,direct,1\n", "column precision: expected fp32 or bf16"},
         {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,fft,1\n", "column algo: expected an algorithm"},
         {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,auto,1\n", "found \"auto\""},
         {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,,1\n", "found \"\""},
@@ -117,7 +126,7 @@ static void bad_tables_are_refused(void **state)
         {HEAD "conv:h8c4k4r3,fwd,ref,fp32,1,depthwise,1\n", "line 2: depthwise cannot do"},
         {HEAD "conv:n1h8c4k4r3,fwd,ref,fp32,1,direct,1\nconv:h8c4k4r3,fwd,neon,fp32,1,direct,1\n"
               "conv:n9h8c4k4r3,fwd,ref,fp32,1,winograd,1\n",
-         "line 4: the shape, direction and tier of line 2 again"},
+         "line 4: the shape, direction, tier and precision of line 2 again"},
     };
     struct machine mc;
     struct err e = {0};

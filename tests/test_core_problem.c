@@ -60,9 +60,14 @@ static void convolutions_are_read_and_written(void **state)
 static void bad_convolutions_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",          "conv:",           "gemm:m1n1k1",
-                                      "conv:h4c4", "conv:h2c4k4r9p0", "conv:h4c3k4r1g2",
-                                      "conv:h0c4k4r1", "conv:conv:h4c4k4r1"};
+    static const char *const bad[] = {"",
+                                      "conv:",
+                                      "gemm:m1n1k1",
+                                      "conv:h4c4",
+                                      "conv:h2c4k4r9p0",
+                                      "conv:h4c3k4r1g2",
+                                      "conv:h0c4k4r1",
+                                      "conv:conv:h4c4k4r1"};
     for (size_t i = 0; i < N_ELEMS(bad); i++) {
         struct conv_shape s;
         struct err e = {0};
