@@ -6,6 +6,7 @@ static const struct cmd *const cmds[] = {
     &cmd_score,
     &cmd_correlate,
     &cmd_train,
+    &cmd_prune,
     &cmd_eval,
     &cmd_cost,
     &cmd_disentangle,

@@ -135,8 +135,7 @@ bool weights_info_read(struct weights_info *info, const char *path, const char *
     return ok;
 }
 
-/* The sizes PyTorch would print. */
-static int torch_dims(const struct param_spec *spec, int64_t dims[4])
+int weights_dims(const struct param_spec *spec, int64_t dims[4])
 {
     static const int order[5][4] = {{0}, {0}, {1, 0}, {0}, {3, 2, 0, 1}};
     for (int i = 0; i < spec->n_dims; i++) {
@@ -145,8 +144,7 @@ static int torch_dims(const struct param_spec *spec, int64_t dims[4])
     return spec->n_dims;
 }
 
-/* ours[kh][kw][c][k] and theirs[k][c][kh][kw]; a linear layer is c = kh = kw = 1 in the middle. */
-static void swap_layout(float *ours, float *theirs, const struct param_spec *spec, bool to_ours)
+void weights_swap_layout(float *ours, float *theirs, const struct param_spec *spec, bool to_ours)
 {
     size_t area = 1, c = 1, k = 1;
     if (spec->n_dims == 4) {
@@ -186,7 +184,8 @@ static bool ends_with(const char *s, const char *end)
 /* Tensors that a weights file may hold beside the parameters. */
 static bool is_passed_over(const char *name)
 {
-    return ends_with(name, "num_batches_tracked") || strncmp(name, "optim.", 6) == 0;
+    return ends_with(name, "num_batches_tracked") || strncmp(name, "optim.", 6) == 0 ||
+           ends_with(name, "_mask");
 }
 
 /* Every tensor of the file must be a parameter of the net. */
@@ -224,7 +223,7 @@ bool weights_load(struct net *net, const char *path, struct arena tmp, struct er
             const struct param *p = &g->params[i];
             const struct safetensors_entry *t = safetensors_find(&st, p->name);
             int64_t dims[4];
-            int n_dims = torch_dims(&p->spec, dims);
+            int n_dims = weights_dims(&p->spec, dims);
             if (!t) {
                 return err_set(e, ERR_INPUT, "%s: tensor %s is missing", path, p->name);
             }
@@ -234,7 +233,7 @@ bool weights_load(struct net *net, const char *path, struct arena tmp, struct er
                                p->name, n_dims, p->count);
             }
             if (pass == 1) {
-                swap_layout(net_param(net, i), (float *)t->data, &p->spec, true);
+                weights_swap_layout(net_param(net, i), (float *)t->data, &p->spec, true);
             }
         }
         if (pass == 0 && !check_extra(g, &st, e)) {
@@ -300,12 +299,12 @@ bool weights_collect(struct safetensors *st, struct arena *keep, struct net *net
         struct safetensors_entry *t = &st->entries[st->n++];
         *t = (struct safetensors_entry){.type = SAFETENSORS_F32, .bytes = p->count * sizeof(float)};
         snprintf(t->name, sizeof t->name, "%s", p->name);
-        t->n_dims = torch_dims(&p->spec, t->dims);
+        t->n_dims = weights_dims(&p->spec, t->dims);
         float *data = arena_try(keep, p->count, sizeof *data, e);
         if (!data) {
             return false;
         }
-        swap_layout(net_param(net, i), data, &p->spec, false);
+        weights_swap_layout(net_param(net, i), data, &p->spec, false);
         t->data = data;
     }
     return true;

@@ -25,8 +25,8 @@ MUST_USE bool weights_info_read(struct weights_info *info, const char *path, con
                                 struct err *e);
 
 /* Load every parameter of the net; ERR_INPUT for missing, extra or misshapen tensors, the net
- * unchanged. What PyTorch counts (num_batches_tracked) and a checkpoint's optimiser (optim.*) may
- * be there and are passed over. */
+ * unchanged. What PyTorch counts (num_batches_tracked), a checkpoint's optimiser (optim.*) and
+ * masks (*_mask, nn/prune.h) may be there and are passed over. */
 MUST_USE bool weights_load(struct net *net, const char *path, struct arena tmp, struct err *e);
 
 /* Write all parameters, running statistics included, atomically. */
@@ -37,6 +37,12 @@ MUST_USE bool weights_save(struct net *net, const struct weights_info *info, con
  * caller's. */
 MUST_USE bool weights_collect(struct safetensors *st, struct arena *keep, struct net *net,
                               const struct weights_info *info, int n_more, struct err *e);
+
+/* PyTorch's sizes of a parameter; returns how many. */
+int weights_dims(const struct param_spec *spec, int64_t dims[4]);
+
+/* Between ours[kh][kw][c][k] and theirs[k][c][kh][kw]; a linear layer is ours[c][k], theirs[k][c]. */
+void weights_swap_layout(float *ours, float *theirs, const struct param_spec *spec, bool to_ours);
 
 /* Scratch bytes that weights_load and weights_save take, and beside them n_more entries of
  * more_bytes together. */
