@@ -234,6 +234,7 @@ static bool session_manifest(struct session *s, struct err *e)
         .truth_sha256 = s->has_truth ? s->truth.sha256 : "",
         .score_sha256 = s->scores.sha256,
         .tune_sha256 = compute_tune_sha256(&s->mc),
+        .precision = machine_precision(&s->mc),
     };
     if (s->resume) {
         return manifest_check(s->dir, &m, *s->keep, e);
@@ -282,6 +283,7 @@ bool session_open(struct session *s, const struct options *o, struct arena *keep
     c->cost = &s->cost;
     c->mc = &s->mc;
     c->worker_bytes = judge_worker_bytes(s->o, s->mc.n_threads);
+    c->n_shortlist = (int)options_int(s->o, "shortlist");
     c->keep_disconnected = options_flag(s->o, "keep-disconnected");
     c->accuracy = s->has_truth ? truth_accuracy : NULL;
     c->accuracy_ctx = &s->truth;
