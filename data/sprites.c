@@ -158,7 +158,7 @@ static bool sprites_word(struct sprites_set *set, const char *word, size_t len,
         set->colour = true;
         return true;
     }
-    if (len > 5 && memcmp(word, "side=", 5) == 0) {
+    if (len >= 5 && memcmp(word, "side=", 5) == 0) {
         if (!sprites_number(word + 5, len - 5, SPRITES_MIN_SIDE, SPRITES_MAX_SIDE, &value)) {
             return err_set(e, ERR_USAGE, "sprites: expected side=%d to side=%d, found \"%.*s\"",
                            SPRITES_MIN_SIDE, SPRITES_MAX_SIDE, (int)MIN(len, (size_t)60), word);
