@@ -233,6 +233,9 @@ static char *settings(const struct task *t)
         }
         s = arena_printf(t->keep, "%s%s %s\n", s, names[i], text ? text : "-");
     }
+    if (t->mc.bf16) {
+        s = arena_printf(t->keep, "%sprecision bf16\n", s);
+    }
     if (t->mc.choice) {
         s = arena_printf(t->keep, "%stuned %s\n", s, compute_tune_sha256(&t->mc));
     }

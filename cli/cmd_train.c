@@ -207,6 +207,7 @@ static bool trainer_manifest(struct trainer *t, struct err *e)
         .cost_unit = "",
         .truth_sha256 = "",
         .tune_sha256 = compute_tune_sha256(&t->mc),
+        .precision = machine_precision(&t->mc),
     };
     if (t->resume) {
         return manifest_check(t->dir, &m, *t->keep, e);

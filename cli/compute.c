@@ -9,7 +9,8 @@
 
 bool compute_open(struct machine *mc, const struct options *o, struct arena *keep, struct err *e)
 {
-    if (!machine_init(mc, options_text(o, "cpu"), (int)options_int(o, "threads"), e)) {
+    if (!machine_init_precision(mc, options_text(o, "cpu"), options_text(o, "precision"),
+                                (int)options_int(o, "threads"), e)) {
         return false;
     }
     const char *option = options_text(o, "tune-file"), *path = option ? option : getenv("HDNAS_TUNE");
@@ -27,8 +28,8 @@ bool compute_open(struct machine *mc, const struct options *o, struct arena *kee
 
 const char *compute_kernels(const struct machine *mc, struct arena *keep)
 {
-    return arena_printf(keep, "%s%s%s", cpu_tier_name(mc->tier), mc->choice ? " tuned " : "",
-                        compute_tune_sha256(mc));
+    return arena_printf(keep, "%s%s%s%s", cpu_tier_name(mc->tier), mc->bf16 ? " bf16" : "",
+                        mc->choice ? " tuned " : "", compute_tune_sha256(mc));
 }
 
 const char *compute_tune_sha256(const struct machine *mc)

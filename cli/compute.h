@@ -1,6 +1,6 @@
 /*
  * compute.h: the machine that a command computes on, from the options that every command has: the
- * kernels (--cpu), the threads, and the tuned table of algorithms (--tune-file, HDNAS_TUNE).
+ * kernels (--cpu), the precision, the threads, and the tuned table of algorithms (--tune-file, HDNAS_TUNE).
  */
 #ifndef CLI_COMPUTE_H
 #define CLI_COMPUTE_H
@@ -13,7 +13,8 @@
 MUST_USE bool compute_open(struct machine *mc, const struct options *o, struct arena *keep,
                            struct err *e);
 
-/* What decides the bits of results here: "avx512", with a tuned table "avx512 tuned SHA256". */
+/* What decides the bits of results here: "avx512", "avx512bf16 bf16", with a tuned table "avx512
+ * tuned SHA256". */
 const char *compute_kernels(const struct machine *mc, struct arena *keep);
 
 /* "" without a tuned table. */

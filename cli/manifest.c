@@ -79,6 +79,7 @@ bool manifest_write(const char *dir, const struct options *o, const struct manif
     if (m->score_sha256 && m->score_sha256[0]) {
         json_text(&j, "score_sha256", m->score_sha256);
     }
+    json_text(&j, "precision", m->precision ? m->precision : "fp32");
     json_text(&j, "tune_sha256", m->tune_sha256 ? m->tune_sha256 : "");
     json_end(&j);
     text_add(&j.text, "\n");
@@ -156,14 +157,16 @@ bool manifest_check(const char *dir, const struct manifest *m, struct arena tmp,
 {
     const struct {
         const char *key, *now, *what;
+        const char *silent; /* what a run without the key had; NULL: "" */
     } facts[] = {
-        {"tier", m->tier, "kernels"},
-        {"data_sha256", m->data_sha256, "images"},
-        {"reference_sha256", m->reference_sha256, "reference weights"},
-        {"cost_sha256", m->cost_sha256, "cost table"},
-        {"truth_sha256", m->truth_sha256, "accuracy table"},
-        {"score_sha256", m->score_sha256 ? m->score_sha256 : "", "score table"},
-        {"tune_sha256", m->tune_sha256 ? m->tune_sha256 : "", "tuned algorithms"},
+        {"tier", m->tier, "kernels", NULL},
+        {"precision", m->precision ? m->precision : "fp32", "precision", "fp32"},
+        {"data_sha256", m->data_sha256, "images", NULL},
+        {"reference_sha256", m->reference_sha256, "reference weights", NULL},
+        {"cost_sha256", m->cost_sha256, "cost table", NULL},
+        {"truth_sha256", m->truth_sha256, "accuracy table", NULL},
+        {"score_sha256", m->score_sha256 ? m->score_sha256 : "", "score table", NULL},
+        {"tune_sha256", m->tune_sha256 ? m->tune_sha256 : "", "tuned algorithms", NULL},
     };
     cJSON *root;
     if (!manifest_read(&root, dir, tmp, e)) {
@@ -172,7 +175,8 @@ bool manifest_check(const char *dir, const struct manifest *m, struct arena tmp,
     bool ok = true;
     for (size_t i = 0; ok && i < N_ELEMS(facts); i++) {
         const cJSON *then = cJSON_GetObjectItemCaseSensitive(root, facts[i].key);
-        const char *before = cJSON_IsString(then) ? then->valuestring : "", *now = facts[i].now;
+        const char *silent = facts[i].silent ? facts[i].silent : "", *now = facts[i].now;
+        const char *before = cJSON_IsString(then) ? then->valuestring : silent;
         if (strcmp(before, now) != 0) {
             err_set(e, ERR_INPUT, "%s was run with other %s: %.16s then, %.16s now", dir,
                     facts[i].what, before[0] ? before : "none", now[0] ? now : "none");

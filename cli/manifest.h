@@ -14,6 +14,7 @@ struct manifest {
     const char *blas;
     const char *data_sha256, *reference_sha256, *cost_sha256, *truth_sha256; /* "" without one */
     const char *score_sha256; /* of a table of scores; NULL or "" without one */
+    const char *precision;    /* of convolutions, core/machine.h; NULL: fp32 */
     const char *tune_sha256;  /* of a tuned table; NULL or "" without one */
     const char *reference_arch;                                              /* "" without one */
     const char *cost_source, *cost_name, *cost_unit;

@@ -56,14 +56,16 @@ double options_real(const struct options *o, const char *name);
 const char *options_text(const struct options *o, const char *name);
 bool options_given(const struct options *o, const char *name);
 
-/* Shared rows: --seed N, --threads N, --cpu TIER, --tune-file FILE, --memory MiB. Use in tables as
+/* Shared rows: --seed N, --threads N, --cpu TIER, --precision WORD, --tune-file FILE, --memory MiB. Use in tables as
  * OPTIONS_COMMON; cli/compute.h makes a machine of them. */
 /* clang-format off */
 #define OPTIONS_COMMON \
     {"seed", OPTION_INT, "N", "1", "every random draw follows from it", 0, 9e15}, \
     {"threads", OPTION_INT, "N", "0", \
      "threads; 0 = all processors; results do not depend on it", 0, 1024}, \
-    {"cpu", OPTION_TEXT, "TIER", "auto", "kernels: auto, ref, avx2, avx512, neon", 0, 0}, \
+    {"cpu", OPTION_TEXT, "TIER", "auto", "kernels: auto, ref, neon, avx2, avx512, avx512bf16", 0, 0}, \
+    {"precision", OPTION_TEXT, "WORD", "auto", \
+     "of what convolutions multiply: fp32, bf16 (sums and weights stay fp32), auto = fp32", 0, 0}, \
     {"tune-file", OPTION_TEXT, "FILE", NULL, \
      "choose algorithms by this table of hdnas bench --tune (default: HDNAS_TUNE; none: do without)", \
      0, 0}, \

@@ -71,14 +71,14 @@ enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s,
     if (tuned != CONV_AUTO && conv_can(mc, s, dir, tuned)) {
         return tuned;
     }
-    if (conv_can(mc, s, dir, CONV_BF16)) {
-        return CONV_BF16;
-    }
+    bool depthwise = conv_can(mc, s, dir, CONV_DEPTHWISE);
+    enum conv_algo algo = depthwise ? CONV_DEPTHWISE : CONV_DIRECT;
     if (conv_can(mc, s, dir, CONV_WINOGRAD) && s->c >= 12 && s->k >= 12 && s->oh >= 4 &&
         s->ow >= 4) {
-        return CONV_WINOGRAD;
+        algo = CONV_WINOGRAD;
     }
-    return conv_can(mc, s, dir, CONV_DEPTHWISE) ? CONV_DEPTHWISE : CONV_DIRECT;
+    bool bf16 = conv_can(mc, s, dir, CONV_BF16) && conv_bf16_pays(mc, s, dir, algo);
+    return bf16 ? CONV_BF16 : algo;
 }
 
 const char *conv_algo_name(enum conv_algo algo)

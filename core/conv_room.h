@@ -43,6 +43,10 @@ void conv_wgrad_run(const struct conv_job *j);
 size_t conv_winograd_weights_bytes(const struct machine *mc, const struct conv_shape *s);
 void conv_winograd_weights_run(const struct conv_job *j);
 
+/* conv_bf16.c: is it ahead of what fp32 would take? */
+bool conv_bf16_pays(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
+                    enum conv_algo fp32);
+
 /* conv_bf16_weights.c: backward weights of conv_bf16. */
 size_t conv_bf16_weights_bytes(const struct machine *mc, const struct conv_shape *s);
 void conv_bf16_weights_run(const struct conv_job *j);

@@ -92,12 +92,12 @@ static void settings_text(const struct train_job *job, char *text, size_t len)
     const struct optim_config *o = &c->optim;
     const struct schedule *s = &c->schedule;
     snprintf(text, len,
-             "epochs %d batch %d seed %llu smoothing %g images %zu optim %d %g %d %g %d %g %g %g "
+             "%sepochs %d batch %d seed %llu smoothing %g images %zu optim %d %g %d %g %d %g %g %g "
              "schedule %d %.9g %.9g %g %g %g",
-             c->epochs, c->batch, (unsigned long long)c->seed, (double)c->smoothing, job->train->n,
-             (int)o->kind, (double)o->momentum, o->nesterov, (double)o->decay, o->decay_all,
-             (double)o->beta1, (double)o->beta2, (double)o->eps, (int)s->kind, s->lr_max,
-             s->lr_final, s->warmup, s->lr_start, s->step_factor);
+             job->mc->bf16 ? "bf16 " : "", c->epochs, c->batch, (unsigned long long)c->seed,
+             (double)c->smoothing, job->train->n, (int)o->kind, (double)o->momentum, o->nesterov,
+             (double)o->decay, o->decay_all, (double)o->beta1, (double)o->beta2, (double)o->eps,
+             (int)s->kind, s->lr_max, s->lr_final, s->warmup, s->lr_start, s->step_factor);
 }
 
 /* A run under way. */

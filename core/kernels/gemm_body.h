@@ -13,8 +13,8 @@ enum { GEMM_MAX_ACC = 32, GEMM_MAX_KB = 4, GEMM_MAX_ROWS = SIMD_ROWS_1 };
 /* Rows of x this far apart, and neighbours within, are compiled for themselves where a tile is one
  * register wide: sixteen channels in and out, the first third of the networks for CIFAR. There a
  * step is one load a product, and addresses made by the way cost a tenth (28 x 1: 288 -> 260
- * cycles). */
-/* GEMM_NEAR, GEMM_ONE, GEMM_MULTIPLY_ADD, GEMM_NAME: gemm_f32.h or gemm_bf16.h. */
+ * cycles). GEMM_NEAR and what is multiplied (GEMM_ONE, GEMM_MULTIPLY_ADD) stand in gemm_f32.h and
+ * gemm_bf16.h. */
 #define GEMM_FUNCTION(isa, name) isa(name)
 
 /* The pointers of one tile. */
