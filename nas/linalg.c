@@ -1,5 +1,6 @@
 #include "nas/linalg.h"
 
+#include <float.h>
 #include <math.h>
 
 static void linalg_swap_rows(double *a, int n, int i, int j)
@@ -37,49 +38,92 @@ double linalg_log_det(double *a, int n)
     return sum;
 }
 
-/* Rotate rows and columns p and q so that a[p][q] becomes zero. */
-static void linalg_rotate(double *a, int n, int p, int q)
+/* Bring the symmetric a to tridiagonal form by reflections: diagonal in d[n], next to it in e[n],
+ * which ends with a zero; e may be a's first row. */
+static void linalg_tridiagonal(double *d, double *e, double *a, int n)
 {
-    double apq = a[p * n + q];
-    double theta = (a[q * n + q] - a[p * n + p]) / (2 * apq);
-    double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1));
-    double c = 1 / sqrt(t * t + 1), s = t * c;
     for (int k = 0; k < n; k++) {
-        double x = a[k * n + p], y = a[k * n + q];
-        a[k * n + p] = c * x - s * y;
-        a[k * n + q] = s * x + c * y;
+        double *v = a + k * n, *p = d, off = 0, last = 0; /* v[k + 1 ..], p[k + 1 ..] are free */
+        d[k] = a[k * n + k];
+        for (int i = k + 1; i < n; i++) {
+            v[i] = a[i * n + k];
+            off += i > k + 1 ? v[i] * v[i] : 0;
+        }
+        last = k + 1 < n ? v[k + 1] : 0;
+        if (off > 0) {
+            double norm = sqrt(off + last * last), alpha = last > 0 ? -norm : norm;
+            double scale, half = 0;
+            v[k + 1] -= alpha;
+            scale = 2 / (off + v[k + 1] * v[k + 1]);
+            for (int i = k + 1; i < n; i++) {
+                p[i] = 0;
+                for (int j = k + 1; j < n; j++) {
+                    p[i] += a[i * n + j] * v[j];
+                }
+                p[i] *= scale;
+                half += scale / 2 * p[i] * v[i];
+            }
+            for (int i = k + 1; i < n; i++) {
+                p[i] -= half * v[i];
+            }
+            for (int i = k + 1; i < n; i++) {
+                for (int j = k + 1; j < n; j++) {
+                    a[i * n + j] -= v[i] * p[j] + p[i] * v[j];
+                }
+            }
+            last = alpha;
+        }
+        e[k] = last;
     }
-    for (int k = 0; k < n; k++) {
-        double x = a[p * n + k], y = a[q * n + k];
-        a[p * n + k] = c * x - s * y;
-        a[q * n + k] = s * x + c * y;
+}
+
+/* One step of the implicit QL method on rows l .. m, shifted by an eigenvalue of the first two. */
+static void linalg_ql_step(double *d, double *e, int l, int m)
+{
+    double g = (d[l + 1] - d[l]) / (2 * e[l]), r = hypot(g, 1);
+    double s = 1, c = 1, p = 0;
+    g = d[m] - d[l] + e[l] / (g + (g >= 0 ? r : -r));
+    for (int i = m - 1; i >= l; i--) {
+        double f = s * e[i], b = c * e[i];
+        e[i + 1] = r = hypot(f, g);
+        if (r == 0) { /* the matrix falls apart here */
+            d[i + 1] -= p;
+            e[m] = 0;
+            return;
+        }
+        s = f / r;
+        c = g / r;
+        g = d[i + 1] - p;
+        r = (d[i] - g) * s + 2 * c * b;
+        p = s * r;
+        d[i + 1] = g + p;
+        g = c * r - b;
     }
+    d[l] -= p;
+    e[l] = g;
+    e[m] = 0;
 }
 
 void linalg_eigenvalues(double *values, double *a, int n)
 {
-    enum { MAX_SWEEPS = 30 }; /* convergence is quadratic: five to nine are what is seen */
-    double all = 0;
-    for (int i = 0; i < n * n; i++) {
-        all += a[i] * a[i];
-    }
-    /* What is left off the diagonal moves no eigenvalue by more than its norm: stop at 1e-15 of the
-     * whole. */
-    double off = all, enough = 1e-30 * all;
-    for (int sweep = 0; sweep < MAX_SWEEPS && off > enough; sweep++) {
-        off = 0;
-        for (int p = 0; p < n; p++) {
-            for (int q = p + 1; q < n; q++) {
-                double x = a[p * n + q];
-                off += x * x;
-                if (x * x > enough / ((double)n * n)) {
-                    linalg_rotate(a, n, p, q);
-                }
+    enum { MAX_STEPS = 60 }; /* an eigenvalue takes two or three */
+    double *e = a;
+    linalg_tridiagonal(values, e, a, n);
+    for (int l = 0; l < n; l++) {
+        for (int step = 0; step < MAX_STEPS; step++) {
+            int m = l;
+            while (m + 1 < n &&
+                   fabs(e[m]) > DBL_EPSILON * (fabs(values[m]) + fabs(values[m + 1]))) {
+                m++;
             }
+            if (m == l) {
+                break;
+            }
+            linalg_ql_step(values, e, l, m);
         }
     }
-    for (int i = 0; i < n; i++) {
-        double v = a[i * n + i];
+    for (int i = 1; i < n; i++) {
+        double v = values[i];
         int at = i;
         for (; at > 0 && values[at - 1] > v; at--) {
             values[at] = values[at - 1];

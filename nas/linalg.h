@@ -9,9 +9,8 @@
  * zero. O(n^3). */
 double linalg_log_det(double *a, int n);
 
-/* Eigenvalues of the symmetric a[n, n], ascending in values[n], by cyclic Jacobi rotations
- * [Golub2013, 8.5]; a is overwritten. Absolute error about n u |A|. O(n^3) a sweep, fewer than ten
- * sweeps. */
+/* Eigenvalues of the symmetric a[n, n], ascending in values[n], by reflections to tridiagonal form
+ * and implicit QL [Golub2013, 8.3]; a is overwritten. Absolute error about n u |A|. O(n^3). */
 void linalg_eigenvalues(double *values, double *a, int n);
 
 /* Largest singular value of a[m, n]: the root of the largest eigenvalue of the smaller of A A^T and

@@ -2,7 +2,10 @@
  * Fisher [Turner2020] as collected by [Abdelfattah2021]: at the output a of every convolution and
  * linear layer, with its gradient g of the batch's mean cross-entropy,
  *
- *   score = sum over layers and channels of 1/2 mean over images of (sum over pixels a g)^2
+ *   score = sum over layers and channels of w_c / 2 mean over images of (sum over pixels a g)^2
+ *
+ * w_c: weights of the channel. The published code hands a channel's number to each of its weights
+ * before it adds them up.
  */
 #include "nas/scores.h"
 #include "nas/tape.h"
@@ -51,7 +54,8 @@ static bool score_fisher_run(const struct score_job *job, double *value, struct 
         const char *name = g->nodes[i].op->name;
         if (tape.dx[i] && (strcmp(name, "conv") == 0 || strcmp(name, "linear") == 0)) {
             struct tensor a = tape_value(&tape, i);
-            *value += score_fisher_layer(&a, tape.dx[i]);
+            size_t weights = g->params[g->nodes[i].first_param].count / (size_t)a.c;
+            *value += (double)weights * score_fisher_layer(&a, tape.dx[i]);
         }
     }
     return true;

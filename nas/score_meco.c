@@ -71,7 +71,8 @@ static bool score_meco_run(const struct score_job *job, double *value, struct er
     *value = 0;
     for (int i = 1; i < g->n_nodes; i++) {
         struct tensor f = net_node_value(t.net, i);
-        if (strcmp(g->nodes[i].op->name, "conv") != 0 || !f.data || f.h * f.w < 2) {
+        /* As many channels as pixels or more: their correlations are singular, which adds 0. */
+        if (strcmp(g->nodes[i].op->name, "conv") != 0 || !f.data || f.h * f.w <= f.c) {
             continue;
         }
         struct arena tmp = t.tmp;

@@ -125,11 +125,16 @@ static bool fbnet_build(struct graph *g, const struct model_spec *spec, struct e
     ASSERT(digits);
     int stride = model_fbnet_stem_stride(spec->input);
     int x = graph_relu(g, conv_bn(g, 0, MODEL_FBNET_STEM, 3, stride, 1, "stem", ""));
+    graph_block(g, x);
     for (int i = 0; i < MODEL_FBNET_N_LAYERS; i++) {
         struct model_fbnet_layer l = model_fbnet_layer(spec->input, i);
         char prefix[24];
         snprintf(prefix, sizeof prefix, "cells.%d", i);
+        int before = x;
         x = block(g, x, &l, digits[i] - '0', prefix);
+        if (x != before) {
+            graph_block(g, x);
+        }
         if (l.last && (l.stage == 1 || l.stage == 2 || l.stage == MODEL_FBNET_N_STAGES - 1)) {
             graph_tap(g, x);
         }

@@ -110,7 +110,7 @@ def fisher(net, x, y):
 
     def hook(module, inputs, output):
         output.retain_grad()
-        outputs.append(output)
+        outputs.append((module, output))
 
     for m in layers(net):
         hooks.append(m.register_forward_hook(hook))
@@ -119,10 +119,10 @@ def fisher(net, x, y):
     for h in hooks:
         h.remove()
     total = 0
-    for o in outputs:
+    for m, o in outputs:
         if o.grad is not None:
             s = (o * o.grad).flatten(2).sum(2) if o.dim() == 4 else o * o.grad
-            total += 0.5 * s.pow(2).mean(0).sum().item()
+            total += 0.5 * m.weight[0].numel() * s.pow(2).mean(0).sum().item()
     return total
 
 
