@@ -23,6 +23,8 @@ static const struct option_spec search_options[] = {
     {"penalty", OPTION_REAL, "X", NULL,
      "hw-evrsnas: score lost by a cost of twice the limit (default: twice the range of scores in "
      "the first generation)", 0, 1e9},
+    {"constraint-rule", OPTION_TEXT, "NAME", "penalty",
+     "hw-evrsnas: penalty, or deb: whatever keeps the limit comes before what does not", 0, 0},
     {"truth", OPTION_TEXT, "FILE:COLUMN", NULL,
      "accuracies from a benchmark table, for judging the front (never seen by the search)", 0, 0},
     {"shortlist", OPTION_INT, "N", "20",

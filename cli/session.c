@@ -88,7 +88,7 @@ static bool session_judge(struct session *s, struct err *e)
     return true;
 }
 
-/* Everything that the images and the reference have to do with a score. */
+/* Everything that images, reference and calibration have to do with a score. */
 static bool session_batch_sha256(const struct score_batch *b, char hex[65], struct err *e)
 {
     struct digest d;
@@ -177,6 +177,11 @@ static bool session_search(struct session *s, struct err *e)
         strcmp(c->search_options.preset, "paper") != 0) {
         return err_set(e, ERR_USAGE, "--preset %s: expected default or paper",
                        c->search_options.preset);
+    }
+    c->search_options.deb = strcmp(options_text(o, "constraint-rule"), "deb") == 0;
+    if (!c->search_options.deb && strcmp(options_text(o, "constraint-rule"), "penalty") != 0) {
+        return err_set(e, ERR_USAGE, "--constraint-rule %s: expected penalty or deb",
+                       options_text(o, "constraint-rule"));
     }
     if (options_int(o, "population") * options_int(o, "generations") > 100000000) {
         return err_set(e, ERR_USAGE,

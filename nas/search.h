@@ -23,6 +23,7 @@ struct search_options {
     const double *constraints; /* [n_constraints] limits of the cost, > 0 (hw-evrsnas) */
     int n_constraints;
     double penalty; /* score lost by a cost of twice the limit; negative = the search's default */
+    bool deb; /* hw-evrsnas: what keeps the limit before what does not [Deb2000], no penalty */
     const struct arch *first; /* NULL, or architectures for the first population */
     int n_first;
 };

@@ -4,6 +4,7 @@
  *   F(a) = score(a) - penalty max(0, cost(a) - limit) / limit.
  *
  * A penalty, not a wall: what lies a little beyond the limit may be the parent of the best within.
+ * (options.deb is the wall, for comparison: by excess before score.)
  * Several limits are answered by one search. Every evaluation counts for all of them, since only F
  * depends on the limit.
  *
@@ -87,10 +88,14 @@ static void evrsnas_init(void *state, const struct space *s, const struct search
     ev->scratch = arena_carve(keep, scratch_bytes(o->population));
 }
 
+static double excess(const struct goal *g, const struct verdict *v)
+{
+    return v->cost > g->limit ? (v->cost - g->limit) / g->limit : 0;
+}
+
 static double fitness(const struct evrsnas *ev, const struct goal *g, const struct verdict *v)
 {
-    double excess = v->cost > g->limit ? (v->cost - g->limit) / g->limit : 0;
-    return v->score - ev->penalty * excess;
+    return v->score - ev->penalty * excess(g, v);
 }
 
 static bool better(const struct evrsnas *ev, const struct goal *g, const struct verdict *a,
@@ -100,7 +105,13 @@ static bool better(const struct evrsnas *ev, const struct goal *g, const struct 
     if (violation_a != violation_b) {
         return violation_a < violation_b;
     }
-    return a->status == VERDICT_OK && fitness(ev, g, a) > fitness(ev, g, b);
+    if (a->status != VERDICT_OK) {
+        return false;
+    }
+    if (ev->options.deb && excess(g, a) != excess(g, b)) {
+        return excess(g, a) < excess(g, b);
+    }
+    return fitness(ev, g, a) > fitness(ev, g, b);
 }
 
 /* Among the goal's parents, where it belongs; the worst falls out of a full population. */

@@ -62,6 +62,12 @@ search d --algorithm hw-evrsnas --constraint 10us
     grep -q 'none found' "$tmp/out" && [ -s "$tmp/d/front.csv" ]
 result "a limit that nothing meets is exit 4 with the least violating" $? "$(cat "$tmp/out" "$tmp/err")"
 
+search deb --algorithm hw-evrsnas --constraint 4,9 --constraint-rule deb --json
+[ "$code" -eq 0 ] && check "all(b['met'] for b in v['best'])"
+result "limits as walls: --constraint-rule deb" $? "$(cat "$tmp/why" "$tmp/err")"
+search bad --algorithm hw-evrsnas --constraint 4,9 --constraint-rule wall
+[ "$code" -eq 2 ] && grep -q 'expected penalty or deb' "$tmp/err"
+result "another rule is refused" $? "$(cat "$tmp/err")"
 head -31 "$tmp/c/evals.csv" >"$tmp/cut" && cp -r "$tmp/c" "$tmp/e" && cp "$tmp/cut" "$tmp/e/evals.csv"
 "$hdnas" search --quiet --resume "$tmp/e" >/dev/null 2>"$tmp/err" &&
     cut -d, -f1-9 "$tmp/c/evals.csv" >"$tmp/1" && cut -d, -f1-9 "$tmp/e/evals.csv" | cmp -s - "$tmp/1" &&
