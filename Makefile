@@ -23,7 +23,7 @@ TEST_PACKAGES  = libcmocka-dev python3 binutils xz-utils dataset-fashion-mnist
 
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ifneq (,$(findstring x86_64,$(MACHINE)))
-TIERS := ref avx2 avx512 avx512bf16
+TIERS := ref avx2 avx512 avx512bf16 amx
 else ifneq (,$(findstring aarch64,$(MACHINE)))
 TIERS := ref neon
 else
@@ -33,6 +33,7 @@ TIER_CFLAGS_ref    := -ffp-contract=off
 TIER_CFLAGS_avx2   := -mavx2 -mfma -ffp-contract=fast
 TIER_CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
 TIER_CFLAGS_avx512bf16 := $(TIER_CFLAGS_avx512) -mavx512bf16
+TIER_CFLAGS_amx := $(TIER_CFLAGS_avx512bf16) -mamx-tile -mamx-bf16
 TIER_CFLAGS_neon   := -ffp-contract=fast
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla

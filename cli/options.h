@@ -63,7 +63,8 @@ bool options_given(const struct options *o, const char *name);
     {"seed", OPTION_INT, "N", "1", "every random draw follows from it", 0, 9e15}, \
     {"threads", OPTION_INT, "N", "0", \
      "threads; 0 = all processors; results do not depend on it", 0, 1024}, \
-    {"cpu", OPTION_TEXT, "TIER", "auto", "kernels: auto, ref, neon, avx2, avx512, avx512bf16", 0, 0}, \
+    {"cpu", OPTION_TEXT, "TIER", "auto", "kernels: auto, ref, neon, avx2, avx512, avx512bf16, amx", 0, \
+     0}, \
     {"precision", OPTION_TEXT, "WORD", "auto", \
      "of what convolutions multiply: fp32, bf16 (sums and weights stay fp32), auto = fp32", 0, 0}, \
     {"tune-file", OPTION_TEXT, "FILE", NULL, \

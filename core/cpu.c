@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *const tier_names[CPU_N_TIERS] = {"ref", "neon", "avx2", "avx512", "avx512bf16"};
+static const char *const tier_names[CPU_N_TIERS] = {"ref",    "neon",       "avx2",
+                                                    "avx512", "avx512bf16", "amx"};
 
 const char *cpu_tier_name(enum cpu_tier tier)
 {
@@ -40,6 +42,29 @@ static bool cpu_has_vdpbf16(void)
     return r[0] >> 5 & 1;
 }
 
+/* Leaf 7, EDX: bit 22 is AMX-BF16, bit 24 AMX-TILE. The system must save both tile states (XCR0
+ * bits 17 and 18) and let this process have them, for which Linux wants to be asked. */
+static bool cpu_has_tiles(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    unsigned r[4], low, high;
+    cpu_cpuid(7, 0, r);
+    if (!(r[3] >> 22 & 1) || !(r[3] >> 24 & 1)) {
+        return false;
+    }
+    cpu_cpuid(1, 0, r);
+    if (!(r[2] >> 27 & 1)) { /* OSXSAVE: xgetbv exists */
+        return false;
+    }
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    (void)high;
+#if defined(__linux__)
+    return (low >> 17 & 3) == 3 &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return false;
+#endif
+}
 #endif
 
 bool cpu_has(enum cpu_tier tier)
@@ -56,6 +81,8 @@ bool cpu_has(enum cpu_tier tier)
                cpu_has(CPU_AVX2);
     case CPU_AVX512BF16:
         return cpu_has(CPU_AVX512) && cpu_has_vdpbf16();
+    case CPU_AMX:
+        return cpu_has(CPU_AVX512BF16) && cpu_has_tiles();
     default:
         return false;
     }
@@ -84,7 +111,7 @@ enum cpu_tier cpu_best(void)
 
 enum cpu_tier cpu_best_bf16(void)
 {
-    return cpu_best_until(CPU_AVX512BF16);
+    return cpu_best_until(CPU_AMX);
 }
 
 bool cpu_parse(const char *name, enum cpu_tier *tier, struct err *e)
@@ -105,8 +132,8 @@ bool cpu_parse(const char *name, enum cpu_tier *tier, struct err *e)
         }
     }
     return err_set(e, ERR_USAGE,
-                   "--cpu %s: expected auto, ref, neon, avx2, avx512 "
-                   "or avx512bf16",
+                   "--cpu %s: expected auto, ref, neon, avx2, avx512, "
+                   "avx512bf16 or amx",
                    name);
 }
 

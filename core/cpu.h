@@ -12,13 +12,15 @@ enum cpu_tier {
     CPU_AVX2,       /* AVX2 and FMA */
     CPU_AVX512,     /* AVX-512 F, BW, DQ, VL */
     CPU_AVX512BF16, /* its kernels; products of bf16 by VDPBF16PS */
+    CPU_AMX,        /* the same, products of bf16 by tiles */
     CPU_N_TIERS,
 };
 
-/* "ref", "neon", "avx2", "avx512", "avx512bf16". */
+/* "ref", "neon", "avx2", "avx512", "avx512bf16", "amx". */
 const char *cpu_tier_name(enum cpu_tier tier);
 
-/* True where this processor and operating system can run the tier. */
+/* True where this processor and operating system can run the tier. Asking for CPU_AMX asks Linux
+ * for the tiles, which threads started later have too. */
 bool cpu_has(enum cpu_tier tier);
 
 /* The best tier this machine runs in fp32, and the best one with bf16. */

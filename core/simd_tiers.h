@@ -8,7 +8,8 @@
     T(ref, CPU_REF)                                                                                \
     T(avx2, CPU_AVX2)                                                                              \
     T(avx512, CPU_AVX512)                                                                          \
-    T(avx512bf16, CPU_AVX512BF16)
+    T(avx512bf16, CPU_AVX512BF16)                                                                  \
+    T(amx, CPU_AMX)
 #elif defined(__aarch64__)
 #define SIMD_TIERS(T) T(ref, CPU_REF) T(neon, CPU_NEON)
 #else

@@ -6,12 +6,14 @@
  * bit for bit; where a kernel divides or multiplies by fractions, a few units in the last place.
  * Buffers lie flush against unreadable pages, before or behind, with sentinels on the other side.
  * Sizes are 0, 1, VL - 1, VL, VL + 1, 2 VL + 3 of every tier and random ones. A row of kernel.def
- * that no check calls fails; a crash fails under its name. KCHECK_SEED repeats a run, its seed is
- * printed.
+ * that no check calls fails; the loops over AMX's tiles are checked over tiles in plain C too; a
+ * crash fails under its name. KCHECK_SEED repeats a run, its seed is printed.
  */
 #define _GNU_SOURCE
 #include "core/kernels.h"
+#include "core/kernels/finish_ref.h"
 #include "core/rng.h"
+#include "tests/tiles.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -494,6 +496,24 @@ static void check_bf16_zip(struct kcheck *c)
     same_pairs(c, b, a, n);
 }
 
+/* AMX's loops over tiles in plain C. */
+static void finish_tiles(const struct kernel_gemm *g, ptrdiff_t at, int col, const float *sums,
+                         int n)
+{
+    for (int i = 0; i < n; i++) {
+        g->y[at + i] = finish_ref(g->post, sums[i], g->y, at + i, col + i);
+    }
+}
+
+#define TILES_FUNCTION static void taps_by_tiles
+#define TILES_FINISH   finish_tiles
+#include "core/kernels/tiles_body.h"
+
+static void check_tiles(struct kcheck *c)
+{
+    check_taps(c, c->ref->bf16_taps, taps_by_tiles, true);
+}
+
 /* By hand: the plain C kernels, which all others are held to. */
 static void test_bf16_definition(void **state)
 {
@@ -888,22 +908,39 @@ struct check {
 #name, check_##name                                                                        \
     }
 static const struct check checks[] = {
-    CHECK(vec_act_f32),       CHECK(vec_act_grad_f32),
-    CHECK(vec_sum_f32),       CHECK(vec_rows_f32),
-    CHECK(vec_transpose_f32), CHECK(vec_axpy_f32),
-    CHECK(vec_scale_f32),     CHECK(vec_dot_f32),
-    CHECK(vec_sgd_f32),       CHECK(vec_adam_f32),
-    CHECK(vec_finite_f32),    CHECK(gemm_taps_f32),
-    CHECK(gemm_dots_f32),     CHECK(wino_input_f32),
-    CHECK(wino_weights_f32),  CHECK(wino_output_f32),
-    CHECK(wino_gradient_f32), CHECK(wino_dweights_f32),
-    CHECK(depthwise_row_f32), CHECK(depthwise_weights_f32),
-    CHECK(pool_row_f32),      CHECK(norm_moments_f32),
-    CHECK(norm_apply_f32),    CHECK(norm_grad_sums_f32),
-    CHECK(norm_grad_f32),     CHECK(norm_row_sum_f32),
-    CHECK(peak_fma_f32),      CHECK(peak_read_f32),
-    CHECK(peak_copy_f32),     CHECK(bf16_pack),
-    CHECK(bf16_zip),          CHECK(bf16_taps),
+    CHECK(vec_act_f32),
+    CHECK(vec_act_grad_f32),
+    CHECK(vec_sum_f32),
+    CHECK(vec_rows_f32),
+    CHECK(vec_transpose_f32),
+    CHECK(vec_axpy_f32),
+    CHECK(vec_scale_f32),
+    CHECK(vec_dot_f32),
+    CHECK(vec_sgd_f32),
+    CHECK(vec_adam_f32),
+    CHECK(vec_finite_f32),
+    CHECK(gemm_taps_f32),
+    CHECK(gemm_dots_f32),
+    CHECK(wino_input_f32),
+    CHECK(wino_weights_f32),
+    CHECK(wino_output_f32),
+    CHECK(wino_gradient_f32),
+    CHECK(wino_dweights_f32),
+    CHECK(depthwise_row_f32),
+    CHECK(depthwise_weights_f32),
+    CHECK(pool_row_f32),
+    CHECK(norm_moments_f32),
+    CHECK(norm_apply_f32),
+    CHECK(norm_grad_sums_f32),
+    CHECK(norm_grad_f32),
+    CHECK(norm_row_sum_f32),
+    CHECK(peak_fma_f32),
+    CHECK(peak_read_f32),
+    CHECK(peak_copy_f32),
+    CHECK(bf16_pack),
+    CHECK(bf16_zip),
+    CHECK(bf16_taps),
+    CHECK(tiles),
 };
 
 /* One kernel of one tier: what cmocka calls a test. */
@@ -983,6 +1020,10 @@ int main(void)
 #include "core/kernel_bf16.def"
 #undef KERNEL
     }
+    rows[n] = (struct test_row){.name = "bf16_taps by tiles in C", .kernel = "tiles"};
+    tests[n] =
+        (struct CMUnitTest){.name = rows[n].name, .test_func = run_row, .initial_state = &rows[n]};
+    n++;
     tests[n++] = (struct CMUnitTest){.name = "bf16 by hand", .test_func = test_bf16_definition};
     ASSERT(n <= MAX_TESTS);
     return _cmocka_run_group_tests("kernels", tests, n, NULL, NULL);

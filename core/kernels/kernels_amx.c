@@ -1,0 +1,3 @@
+#include "core/simd_amx.h"
+
+#include "core/kernels/table_bf16_body.h"
