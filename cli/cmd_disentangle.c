@@ -55,31 +55,46 @@ static void disentangle_about(struct json *json, const struct codes *c)
     json_end(json);
 }
 
+/* One metric, with scratch of its own from the end of keep. */
+static bool disentangle_measure(double *values, const struct metric *m, struct metric_job job,
+                                struct arena *keep, struct err *e)
+{
+    size_t bytes = m->plan_bytes(job.mc, job.data, job.options), mark = keep->used;
+    if (!arena_try(keep, bytes, 1, e)) {
+        return err_wrap(e, "%s", m->name);
+    }
+    keep->used = mark;
+    job.tmp = arena_carve(keep, bytes);
+    bool ok = metric_measure(m, &job, values, e);
+    keep->used = mark;
+    return ok;
+}
+
 static bool disentangle_run(const struct options *o, struct arena *keep, struct err *e)
 {
+    static const char *const heads[] = {"metric", "value", "seconds"};
     struct machine mc;
     struct codes codes;
+    struct json json;
+    struct table table;
+    struct metric_options options = metric_defaults();
+    int n = 0;
     if (o->n_args < 1 || o->n_args > 2) {
         err_set(e, ERR_USAGE,
                 "expected CODES.csv, or CODES.csv and FACTORS.csv, found %d arguments", o->n_args);
         return err_hint(e, "hdnas disentangle --help shows examples");
     }
-    struct metric_options options = metric_defaults();
     options.seed = (uint64_t)options_int(o, "seed");
     options.bins = (int)options_int(o, "bins");
     options.train_rows = (int)options_int(o, "rows");
     options.draws = (int)options_int(o, "draws");
     const struct metric **chosen =
         arena_push(keep, (size_t)metric_count() + 1, sizeof(struct metric *));
-    int n = 0;
     if (!compute_open(&mc, o, keep, e) ||
         !codes_read(&codes, keep, o->args[0], o->n_args > 1 ? o->args[1] : NULL, e) ||
         !disentangle_choose(chosen, &n, o, &codes.data, *keep, e)) {
         return false;
     }
-    static const char *const heads[] = {"metric", "value", "seconds"};
-    struct json json;
-    struct table table;
     json_init(&json, keep);
     table_init(&table, keep, heads, 3);
     json_object(&json, NULL);
@@ -87,38 +102,29 @@ static bool disentangle_run(const struct options *o, struct arena *keep, struct 
     json_object(&json, "values");
     for (int i = 0; i < n; i++) {
         double values[METRIC_MAX_VALUES], start = clock_now_s();
-        size_t bytes = chosen[i]->plan_bytes(&mc, &codes.data, &options), mark = keep->used;
-        void *scratch = arena_try(keep, bytes, 1, e);
-        if (!scratch) {
+        struct metric_job job = {.mc = &mc, .data = &codes.data, .options = &options};
+        if (!disentangle_measure(values, chosen[i], job, keep, e)) {
             return false;
         }
-        keep->used = mark;
-        struct metric_job job = {
-            .mc = &mc, .data = &codes.data, .options = &options, .tmp = arena_carve(keep, bytes)};
-        bool ok = metric_measure(chosen[i], &job, values, e);
-        keep->used = mark;
-        if (!ok) {
-            return false;
-        }
-        double seconds = clock_now_s() - start;
+        const char *seconds = arena_printf(keep, "%.2f", clock_now_s() - start);
         for (int k = 0; k < chosen[i]->n_values; k++) {
             json_real(&json, chosen[i]->value_names[k], values[k]);
             table_add(&table, chosen[i]->value_names[k]);
             table_printf(&table, "%.6g", values[k]);
-            table_printf(&table, k == 0 ? "%.2f" : "", seconds);
+            table_add(&table, k == 0 ? seconds : "");
         }
     }
     json_end(&json);
     json_end(&json);
-    if (o->json) {
-        json_print(&json, stdout);
-        return true;
-    }
     if (!o->quiet) {
         fprintf(stderr, "%d rows, %d codes, %d factors\n", codes.data.n, codes.data.d,
                 codes.data.n_factors);
     }
-    table_print(&table, stdout);
+    if (o->json) {
+        json_print(&json, stdout);
+    } else {
+        table_print(&table, stdout);
+    }
     return true;
 }
 
