@@ -8,6 +8,7 @@
 
 #include "core/arena.h"
 #include "core/machine.h"
+#include "core/tensor.h"
 
 enum { BENCH_MAX_CASES = 32, BENCH_PROBLEM_LEN = 320 };
 
@@ -30,6 +31,8 @@ struct bench_case {
 struct bench_request {
     const struct machine *mc;
     const char *dir, *algo;
+    struct shape image; /* of networks; no height: 32 x 32 x 3 and ten classes, as in CIFAR-10 */
+    int n_classes;
 };
 
 struct bench_kind {

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Images are 32 x 32 in three channels and ten classes, as in CIFAR-10. */
 enum { BENCH_NET_SIDE = 32, BENCH_NET_CLASSES = 10, BENCH_NET_CHECKED = 2 };
 
 static const char *const bench_net_modes[] = {"infer", "grad", "train"};
@@ -22,7 +21,7 @@ struct bench_net {
     struct graph *graph;
     struct net *net;
     struct optim *optim;
-    int n;
+    int n, n_classes;
     enum bench_net_mode mode;
     float *x;
     int32_t *labels;
@@ -72,8 +71,12 @@ static bool bench_net_open(struct bench_case cases[BENCH_MAX_CASES], int *n, str
                            const char *text, const struct bench_request *request, struct err *e)
 {
     struct bench_net *b = arena_push_zero(keep, 1, sizeof *b);
-    struct model_spec spec = {.input = {BENCH_NET_SIDE, BENCH_NET_SIDE, 3},
-                              .n_classes = BENCH_NET_CLASSES};
+    struct model_spec spec = {.input = request->image, .n_classes = request->n_classes};
+    if (spec.input.h == 0) {
+        spec.input = (struct shape){BENCH_NET_SIDE, BENCH_NET_SIDE, 3};
+        spec.n_classes = BENCH_NET_CLASSES;
+    }
+    b->n_classes = spec.n_classes;
     char arch[256];
     *n = 0;
     if (!bench_net_parse(b, arch, text, e)) {
@@ -92,7 +95,7 @@ static bool bench_net_open(struct bench_case cases[BENCH_MAX_CASES], int *n, str
         return false;
     }
     for (int i = 0; i < b->n; i++) {
-        b->labels[i] = i % BENCH_NET_CLASSES;
+        b->labels[i] = i % b->n_classes;
     }
     /* Backward takes twice the multiply-adds of forward: once for the data, once for the weights.
      */
@@ -117,8 +120,8 @@ static void bench_net_run(const struct bench_case *c, struct arena tmp)
     (void)tmp;
     const float *logits = net_forward(b->net, c->mc, b->x, b->n, b->mode != BENCH_NET_INFER);
     if (b->mode != BENCH_NET_INFER) {
-        loss_cross_entropy(logits, b->labels, b->n, BENCH_NET_CLASSES, 0, 1,
-                           net_output_seed(b->net), NULL);
+        loss_cross_entropy(logits, b->labels, b->n, b->n_classes, 0, 1, net_output_seed(b->net),
+                           NULL);
         net_backward(b->net, c->mc);
     }
     if (b->optim) {
@@ -135,9 +138,10 @@ static bool bench_net_check(const struct bench_case *c, struct arena tmp, struct
     struct machine ref;
     struct bench_net few = *b;
     few.n = MIN(b->n, BENCH_NET_CHECKED);
-    float expected[BENCH_NET_CHECKED * BENCH_NET_CLASSES];
-    size_t n = (size_t)few.n * BENCH_NET_CLASSES;
-    if (!machine_init(&ref, "ref", c->mc->n_threads, e) || !bench_net_build(&few, &tmp, &ref, e)) {
+    size_t n = (size_t)few.n * (size_t)b->n_classes;
+    float *expected = arena_try(&tmp, n, sizeof *expected, e);
+    if (!expected || !machine_init(&ref, "ref", c->mc->n_threads, e) ||
+        !bench_net_build(&few, &tmp, &ref, e)) {
         return false;
     }
     memcpy(expected, net_forward(few.net, &ref, few.x, few.n, few.mode != BENCH_NET_INFER),
@@ -156,9 +160,9 @@ static bool bench_net_check(const struct bench_case *c, struct arena tmp, struct
 const struct bench_kind bench_net = {
     .name = "net",
     .form = "net:ARCH:n32:train",
-    .help =
-        "a whole network at 32 x 32 x 3: one inference (infer), the gradients (grad) or a training "
-        "step (train) of n images; nb201/13714 is an index",
+    .help = "a whole network on images of --image: one inference (infer), the gradients (grad) or "
+            "a training "
+            "step (train) of n images; nb201/13714 is an index",
     .open = bench_net_open,
     .check = bench_net_check,
     .run = bench_net_run,

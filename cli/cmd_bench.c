@@ -2,6 +2,7 @@
 #include "cli/cmds.h"
 #include "cli/compute.h"
 #include "cli/forms.h"
+#include "cli/input.h"
 #include "cli/json.h"
 #include "cli/problems.h"
 #include "cli/progress.h"
@@ -34,9 +35,10 @@ struct bench_session {
 
 static void bench_csv_row(const struct timer_row *r)
 {
-    printf("%s,%s,%s,%s,%s,%d,%.5g,%.5g,%.5g,%.4f,", r->problem, r->direction, r->algo, r->tier,
-           r->precision, r->n_threads, r->median_s * 1e3, r->min_s * 1e3, timer_gflops(r),
-           timer_gflops(r) / r->peak);
+    const char *quote = strchr(r->problem, ',') ? "\"" : "";
+    printf("%s%s%s,%s,%s,%s,%s,%d,%.5g,%.5g,%.5g,%.4f,", quote, r->problem, quote, r->direction,
+           r->algo, r->tier, r->precision, r->n_threads, r->median_s * 1e3, r->min_s * 1e3,
+           timer_gflops(r), timer_gflops(r) / r->peak);
     if (r->bytes > 0) {
         printf("%.0f,%.5g", r->bytes, timer_gb_s(r));
     } else {
@@ -233,8 +235,15 @@ static bool bench_cmd_run(const struct options *o, struct arena *keep, struct er
     json_init(&json, &rows);
     struct bench_session s = {
         .o = o, .rows = &rows, .scratch = keep, .json = o->json ? &json : NULL};
-    s.request = (struct bench_request){
-        .mc = &s.mc, .dir = options_text(o, "dir"), .algo = options_text(o, "algo")};
+    struct model_spec images;
+    if (!input_read(&images, o, e)) {
+        return false;
+    }
+    s.request = (struct bench_request){.mc = &s.mc,
+                                       .dir = options_text(o, "dir"),
+                                       .algo = options_text(o, "algo"),
+                                       .image = images.input,
+                                       .n_classes = images.n_classes};
     roofline_init(&s.roofline, &rows);
     return compute_open(&s.mc, o, keep, e) &&
            bench_is_one_of("dir", s.request.dir,
@@ -276,6 +285,7 @@ static const struct option_spec bench_options[] = {
      "layers",
      0, 0},
     {"batch", OPTION_INT, "N", "32", "images of the problems that --list ARCH prints", 1, 65536},
+    INPUT_OPTIONS,
     OPTIONS_COMMON,
 };
 /* clang-format on */

@@ -3,6 +3,7 @@
 
 #include "cli/archname.h"
 #include "cli/bench.h"
+#include "cli/input.h"
 #include "core/file.h"
 #include "core/problem.h"
 #include "nn/model.h"
@@ -140,9 +141,10 @@ bool problems_of_nets(struct problems *p, const struct options *o, int n_images,
 {
     *p = (struct problems){.keep = keep};
     for (int i = 0; i < o->n_args; i++) {
-        struct model_spec spec = {.input = {32, 32, 3}, .n_classes = 10};
+        struct model_spec spec;
         struct graph *g;
-        if (!archname_resolve(&spec, o->args[i], e) || !model_build(&g, keep, &spec, e)) {
+        if (!input_read(&spec, o, e) || !archname_resolve(&spec, o->args[i], e) ||
+            !model_build(&g, keep, &spec, e)) {
             return false;
         }
         for (int k = 0; k < g->n_nodes; k++) {

@@ -23,7 +23,7 @@ MUST_USE bool problems_gather(struct problems *p, const struct options *o, struc
                               struct err *e);
 
 /* The distinct convolutions, transposed ones and linear layers of the networks that the arguments
- * name, in the order they come, for so many images. */
+ * name, in the order they come, for so many images of --image. */
 MUST_USE bool problems_of_nets(struct problems *p, const struct options *o, int n_images,
                                struct arena *keep, struct err *e);
 
