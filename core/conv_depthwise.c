@@ -22,6 +22,9 @@ enum {
     DEPTHWISE_PIXELS = 8,
     DEPTHWISE_PARTS = 8
 };
+/* Floats of x and dy that a call for weights passes over, a register of channels at a time: 128
+ * KiB, an eighth of L2. */
+enum { DEPTHWISE_BAND_FLOATS = 32768 };
 
 struct depthwise_job {
     const struct conv_job *j;
@@ -32,7 +35,7 @@ struct depthwise_job {
     const float *w;      /* [kh, kw by place, c] */
     struct conv_phase *phases;
     struct kernel_tap *taps; /* [n_threads][kh] */
-    int n_parts;             /* backward weights */
+    int n_parts, band;       /* backward weights: parts, output rows in a call */
     float *parts;            /* [n_parts][kh, kw, c] */
 };
 
@@ -46,6 +49,7 @@ static struct depthwise_job depthwise_plan(const struct conv_shape *s, enum conv
     cols /= d.m.back ? 1 : s->stride;
     d.piece = MAX(cols / DEPTHWISE_PIXELS, 1) * DEPTHWISE_PIXELS;
     d.n_parts = MIN(s->n, (int)DEPTHWISE_PARTS);
+    d.band = MAX(1, DEPTHWISE_BAND_FLOATS / ((s->stride * s->w + s->ow) * MIN(d.block, s->c)));
     return d;
 }
 
@@ -139,31 +143,42 @@ static void depthwise_item(void *ctx, int item, int i_thread)
     }
 }
 
-/* One block of channels of one image, added to dw. */
-static void depthwise_weights_image(const struct depthwise_job *d, float *dw, int i, int c0, int c,
-                                    struct kernel_tap *taps)
+/* Ask for the rows of x and dy that output rows y0 .. y1 - 1 of an image bring. */
+static void depthwise_prefetch_rows(const struct conv_shape *s, const float *x, const float *dy,
+                                    int y0, int y1)
+{
+    size_t row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->c;
+    int first = MAX(0, y0 * s->stride - s->pad + s->kh - s->stride);
+    int last = MIN(s->h, (y1 - 1) * s->stride - s->pad + s->kh);
+    if (first < last) {
+        conv_room_prefetch(x + (size_t)first * row, 1, (size_t)(last - first) * row, 0, false);
+    }
+    conv_room_prefetch(dy + (size_t)y0 * dy_row, 1, (size_t)(y1 - y0) * dy_row, 0, false);
+}
+
+/* Channels c0 .. c0 + c of one image, added to dw. */
+static void depthwise_weights_image(const struct depthwise_job *d, float *dw, int i, int c0, int c)
 {
     const struct conv_shape *s = d->j->s;
-    const float *x = d->src + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c + c0;
-    const float *dy = d->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->c + c0;
-    for (int y = 0; y < s->oh; y++) {
-        int n_taps = depthwise_taps(d, taps, y);
-        size_t row = (size_t)s->ow * (size_t)s->c;
-        struct kernel_depth g = {.x = x - (ptrdiff_t)s->pad * s->c,
-                                 .y = (float *)dy + (size_t)y * row,
-                                 .dw = dw,
-                                 .taps = taps,
-                                 .n_taps = n_taps,
-                                 .stride = s->stride,
-                                 .lo = s->pad,
-                                 .hi = s->w + s->pad,
-                                 .relu = d->j->relu_in,
-                                 .x_col = s->c,
-                                 .w_col = s->c,
-                                 .y_pixel = s->c,
-                                 .n_pixels = (size_t)s->ow,
-                                 .c = c};
-        depthwise_prefetch(d, x, y, -s->pad, s->w + 2 * s->pad, c);
+    struct kernel_depth_weights g = {
+        .x = d->src + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c + c0,
+        .dy = d->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->c + c0,
+        .dw = dw + c0,
+        .h = s->h,
+        .w = s->w,
+        .ow = s->ow,
+        .kh = s->kh,
+        .kw = s->kw,
+        .stride = s->stride,
+        .pad = s->pad,
+        .relu = d->j->relu_in,
+        .step = s->c,
+        .c = c};
+    for (g.y0 = 0; g.y0 < s->oh; g.y0 = g.y1) {
+        g.y1 = MIN(s->oh, g.y0 + d->band);
+        if (g.y1 < s->oh && c == s->c) {
+            depthwise_prefetch_rows(s, g.x, g.dy, g.y1, MIN(s->oh, g.y1 + d->band));
+        }
         d->j->mc->k->depthwise_weights_f32(&g);
     }
 }
@@ -175,15 +190,15 @@ static void depthwise_weights_item(void *ctx, int item, int i_thread)
     const struct conv_shape *s = d->j->s;
     int part = item / d->n_blocks, c0 = item % d->n_blocks * d->block;
     int c = MIN(d->block, s->c - c0), places = s->kh * s->kw;
-    struct kernel_tap *taps = d->taps + (size_t)i_thread * (size_t)s->kh;
-    float *dw = d->parts + (size_t)part * (size_t)places * (size_t)s->c + (size_t)c0;
+    float *dw = d->parts + (size_t)part * (size_t)places * (size_t)s->c;
+    (void)i_thread;
     for (int t = 0; t < places; t++) {
-        memset(dw + (size_t)t * (size_t)s->c, 0, (size_t)c * sizeof *dw);
+        memset(dw + (size_t)t * (size_t)s->c + (size_t)c0, 0, (size_t)c * sizeof *dw);
     }
     int first = (int)((int64_t)s->n * part / d->n_parts);
     int last = (int)((int64_t)s->n * (part + 1) / d->n_parts);
     for (int i = first; i < last; i++) {
-        depthwise_weights_image(d, dw, i, c0, c, taps);
+        depthwise_weights_image(d, dw, i, c0, c);
     }
 }
 

@@ -73,17 +73,13 @@ struct kernel_gemm {
 /*
  * Depthwise work on a row of pixels, each channel by itself. A tap is one row of the kernel: n
  * neighbouring columns, the first at taps[t].x of x and taps[t].w of w.
- *   forward   y[p * y_pixel + i] = post(sum over t, q < taps[t].n of
+ *   y[p * y_pixel + i] = post(sum over t, q < taps[t].n of
  *                   x[taps[t].x + (p * stride + q) * x_col + i] w[taps[t].w + q * w_col + i])
- *   weights   dw[taps[t].w + q * w_col + i] += sum over p of
- *                   x[taps[t].x + (p * stride + q) * x_col + i] y[p * y_pixel + i]
  * for p < n_pixels, i < c. Columns p * stride + q outside lo .. hi-1 are zeros and not read.
  */
 struct kernel_depth {
-    const float *x;
-    const float *w; /* forward */
-    float *y;       /* forward: written; weights: read */
-    float *dw;      /* weights */
+    const float *x, *w;
+    float *y;
     const struct kernel_tap *taps;
     int n_taps;
     int stride;
@@ -92,7 +88,24 @@ struct kernel_depth {
     ptrdiff_t x_col, w_col, y_pixel;
     size_t n_pixels;
     int c;
-    const struct kernel_post *post; /* forward; NULL: none */
+    const struct kernel_post *post; /* NULL: none */
+};
+
+/*
+ * The gradient of depthwise weights by output rows y0 .. y1 - 1 of one image:
+ *   dw[(r * kw + q) * step + i] += sum over y, p < ow of dy[(y * ow + p) * step + i]
+ *           x[((y * stride - pad + r) * w + p * stride - pad + q) * step + i]
+ * for r < kh, q < kw, i < c. What is outside the h x w pixels of x is zero and not read.
+ */
+struct kernel_depth_weights {
+    const float *x, *dy;
+    float *dw;
+    int h, w, ow;
+    int kh, kw, stride, pad;
+    int y0, y1;
+    bool relu; /* x is passed through ReLU */
+    ptrdiff_t step;
+    int c;
 };
 
 /*

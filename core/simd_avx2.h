@@ -21,6 +21,9 @@ enum { SIMD_DOTS_A = 3, SIMD_DOTS_B = 4 };
 typedef __m256 v_f32;
 typedef __m256i v_mask;
 
+/* Makes a register look changed, at no cost. */
+#define V_OPAQUE(v) __asm__("" : "+x"(v))
+
 SIMD_INLINE v_mask v_first(ptrdiff_t n)
 {
     static const int32_t lanes[2 * VL] = {-1, -1, -1, -1, -1, -1, -1, -1};

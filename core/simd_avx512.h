@@ -34,6 +34,9 @@ enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };
 typedef __m512 v_f32;
 typedef __mmask16 v_mask;
 
+/* Makes a register look changed, at no cost. */
+#define V_OPAQUE(v) __asm__("" : "+v"(v))
+
 /* The first n lanes; all of them where n >= VL, none where n <= 0. */
 SIMD_INLINE v_mask v_first(ptrdiff_t n)
 {

@@ -28,6 +28,9 @@ enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };
 typedef float32x4_t v_f32;
 typedef int v_mask;
 
+/* Makes a register look changed, at no cost. */
+#define V_OPAQUE(v) __asm__("" : "+w"(v))
+
 SIMD_INLINE v_mask v_first(ptrdiff_t n)
 {
     return n >= VL ? VL : n <= 0 ? 0 : (int)n;

@@ -693,7 +693,7 @@ static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[8
     for (int t = 0; t < d.n_taps; t++) {
         taps[t].n = rng_below(&c->rng, 6) == 0 ? (int)rng_below(&c->rng, 8) : usual;
         taps[t].x = (ptrdiff_t)rng_below(&c->rng, 50);
-        taps[t].w = (ptrdiff_t)*n_w; /* apart: they are written in backward weights */
+        taps[t].w = (ptrdiff_t)*n_w;
         if (channels > 0 && taps[t].n > 0) {
             *n_w += (size_t)(taps[t].n - 1) * (size_t)d.w_col + (size_t)channels;
         }
@@ -729,12 +729,27 @@ static void check_depthwise_row_f32(struct kcheck *c)
 
 static void check_depthwise_weights_f32(struct kcheck *c)
 {
-    struct kernel_tap taps[8];
-    size_t n_x, n_w, n_y;
-    struct kernel_depth d = some_depth(c, taps, &n_x, &n_w, &n_y);
+    int channels = (int)a_size(c, 70), usual = flip(c) ? 3 : 5;
+    struct kernel_depth_weights d = {.kh = flip(c) ? usual : 1 + (int)rng_below(&c->rng, 7),
+                                     .kw = flip(c) ? usual : 1 + (int)rng_below(&c->rng, 7),
+                                     .stride = 1 + (int)rng_below(&c->rng, 3),
+                                     .relu = flip(c),
+                                     .step = channels + (ptrdiff_t)rng_below(&c->rng, 9),
+                                     .c = channels};
+    d.pad = flip(c) ? MIN(d.kh, d.kw) / 2 : (int)rng_below(&c->rng, 4);
+    d.h = MAX(1, d.kh - 2 * d.pad) + (int)rng_below(&c->rng, 9);
+    d.w = MAX(1, d.kw - 2 * d.pad) + (int)rng_below(&c->rng, 20);
+    d.ow = (d.w + 2 * d.pad - d.kw) / d.stride + 1;
+    int oh = (d.h + 2 * d.pad - d.kh) / d.stride + 1;
+    d.y0 = flip(c) ? 0 : (int)rng_below(&c->rng, (uint64_t)oh + 1);
+    d.y1 = flip(c) ? oh : d.y0 + (int)rng_below(&c->rng, (uint64_t)(oh - d.y0) + 1);
+    DESCRIBE("c %d, %d x %d, kernel %d x %d, stride %d, pad %d, rows %d to %d", channels, d.h, d.w,
+             d.kh, d.kw, d.stride, d.pad, d.y0, d.y1);
+    size_t step = channels > 0 ? (size_t)d.step : 0, last = channels > 0 ? (size_t)channels : 0;
+    size_t n_w = (size_t)(d.kh * d.kw - 1) * step + last;
     float *a = whole(c, n_w), *b = copy_of(c, a, n_w);
-    d.x = whole(c, n_x);
-    d.y = whole(c, n_y);
+    d.x = whole(c, (size_t)(d.h * d.w - 1) * step + last);
+    d.dy = whole(c, (size_t)(oh * d.ow - 1) * step + last);
     d.dw = a;
     c->ref->depthwise_weights_f32(&d);
     d.dw = b;

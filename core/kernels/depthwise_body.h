@@ -156,91 +156,170 @@ void SIMD_NAME(depthwise_row_f32)(const struct kernel_depth *d)
     }
 }
 
-/* acc += pixels first .. last - 1 of ROWS kernel rows of COLS places from place q on. */
-SIMD_INLINE void depth_sums(const int ROWS, const int COLS, v_f32 acc[DEPTH_SUMS],
-                            const float *const x0[3], const float *dy, const struct kernel_depth *d,
-                            const struct depth_read *r, int q, size_t first, size_t last)
+/* ---- gradient of the weights ---- */
+
+/* Pixels whose dy stay in registers while the columns they see pass by, each loaded once. */
+enum { DEPTH_WEIGHT_PIXELS = 4 };
+
+/* acc[k * COLS + j] += P pixels, S columns apart. x: the row that kernel row 0 meets, at column col
+ * of the image, which place 0 brings to the first pixel. Kernel rows r0 .. r1 - 1 are inside (all:
+ * every one). */
+SIMD_INLINE void depth_sums(const int ROWS, const int COLS, const int P, const int S,
+                            const bool all, v_f32 acc[DEPTH_SUMS],
+                            const struct kernel_depth_weights *d, const struct depth_read *r,
+                            const float *x, const float *dy, ptrdiff_t col, int r0, int r1)
 {
-    const ptrdiff_t x_col = d->x_col, y_pixel = d->y_pixel, x_pixel = d->stride * x_col;
-    const float *x[3] = {x0[0], x0[1], x0[2]};
-    dy += (ptrdiff_t)first * y_pixel;
-    V_FOR (k, ROWS) {
-        x[k] += (ptrdiff_t)first * x_pixel;
+    const ptrdiff_t step = d->step, row = d->w * step;
+    const size_t w = (size_t)d->w;
+    v_f32 g[DEPTH_WEIGHT_PIXELS];
+    V_FOR (p, P) {
+        g[p] = v_get(dy, r->part, r->m);
+        dy += step;
     }
-    for (size_t p = first; p < last; p++, dy += y_pixel) {
-        const v_f32 g = v_get(dy, r->part, r->m);
-        const ptrdiff_t col = (ptrdiff_t)p * d->stride + q;
-        V_FOR (k, ROWS) {
-            V_FOR (j, COLS) {
-                acc[k * COLS + j] =
-                    v_fma(depth_x(r, x[k] + j * x_col, col + j), g, acc[k * COLS + j]);
+    const float *at[3] = {x, x + row, x + 2 * row};
+    V_FOR (m, (P - 1) * S + COLS) {
+        /* 3x3: at most two columns on each side do not exist. */
+        const bool sure = ROWS == 3 && m >= 2 && m <= (P - 1) * S;
+        if (sure || __builtin_expect((size_t)(col + m) < w, 1)) {
+            V_FOR (k, ROWS) {
+                if (all || __builtin_expect(k >= r0 && k < r1, 1)) {
+                    v_f32 v = depth_x(r, at[k], 0);
+                    V_OPAQUE(v); /* else it is loaded again for each of its products */
+                    V_FOR (p, P) {
+                        if (m >= p * S && m - p * S < COLS) {
+                            acc[k * COLS + m - p * S] = v_fma(v, g[p], acc[k * COLS + m - p * S]);
+                        }
+                    }
+                }
             }
-            x[k] += x_pixel;
+        }
+        V_FOR (k, ROWS) {
+            at[k] += step;
+            SIMD_OPAQUE(at[k]);
         }
     }
 }
 
-/* ROWS kernel rows from tap t on, COLS places from place q on: pixels at the left border, those
- * between (inner), those at the right. */
-SIMD_INLINE void depth_weights(const int ROWS, const int COLS, const struct kernel_depth *d, int t,
-                               int q, int i, const bool part, v_mask m)
+/* One output row; S: stride, or 0 for a larger one. all: every kernel row is inside. */
+SIMD_INLINE void depth_weights_row(const int ROWS, const int COLS, const int S, const bool all,
+                                   v_f32 acc[DEPTH_SUMS], const struct kernel_depth_weights *d,
+                                   const struct depth_read *r, int y, int kernel_row, int q, int i)
 {
-    const struct depth_read border = {
-        .lo = d->lo, .hi = d->hi, .border = true, .part = part, .relu = d->relu, .m = m};
-    const struct depth_read inner = {.part = part, .m = m};
-    const ptrdiff_t n = (ptrdiff_t)d->n_pixels, s = d->stride, w_col = d->w_col;
-    ptrdiff_t left = d->lo <= q ? 0 : (d->lo - q + s - 1) / s;
-    ptrdiff_t right = d->hi - q - COLS < 0 ? 0 : (d->hi - q - COLS) / s + 1;
+    const int most = S > 0 ? DEPTH_WEIGHT_PIXELS : 1, stride = S > 0 ? S : d->stride;
+    const int iy = y * stride - d->pad + kernel_row, r0 = iy < 0 ? -iy : 0, r1 = d->h - iy;
+    const float *dy = d->dy + (ptrdiff_t)y * d->ow * d->step + i;
+    ptrdiff_t col = q - d->pad;
+    const float *x = d->x + ((ptrdiff_t)iy * d->w + col) * d->step + i;
+    int left = d->ow;
+    for (; left >= most; left -= most) {
+        depth_sums(ROWS, COLS, most, S, all, acc, d, r, x, dy, col, r0, r1);
+        dy += most * d->step;
+        x += most * stride * d->step;
+        col += most * stride;
+    }
+    switch (left) {
+    case 1:
+        depth_sums(ROWS, COLS, 1, S, all, acc, d, r, x, dy, col, r0, r1);
+        break;
+    case 2:
+        depth_sums(ROWS, COLS, 2, S, all, acc, d, r, x, dy, col, r0, r1);
+        break;
+    case 3:
+        depth_sums(ROWS, COLS, 3, S, all, acc, d, r, x, dy, col, r0, r1);
+        break;
+    default:
+        break;
+    }
+}
+
+/* 3x3: all nine sums stay in registers from row to row. */
+SIMD_INLINE void depth_weights_3x3(const int S, const struct kernel_depth_weights *d, int i,
+                                   const struct depth_read *r)
+{
     v_f32 acc[DEPTH_SUMS];
-    const float *x[3] = {NULL, NULL, NULL}, *dy = d->y + i;
-    V_FOR (r, ROWS) {
-        x[r] = d->x + d->taps[t + r].x + q * d->x_col + i;
-        V_FOR (k, COLS) {
-            acc[r * COLS + k] = v_get(d->dw + d->taps[t + r].w + (q + k) * w_col + i, part, m);
+    V_FOR (t, 9) {
+        acc[t] = v_get(d->dw + t * d->step + i, r->part, r->m);
+    }
+    for (int y = d->y0; y < d->y1; y++) {
+        const int iy = y * d->stride - d->pad;
+        if (iy >= 0 && iy + 3 <= d->h) {
+            depth_weights_row(3, 3, S, true, acc, d, r, y, 0, 0, i);
+        } else {
+            depth_weights_row(3, 3, S, false, acc, d, r, y, 0, 0, i);
         }
     }
-    left = d->relu || left > n ? n : left;
-    right = right > n ? n : right < left ? left : right;
-    depth_sums(ROWS, COLS, acc, x, dy, d, &border, q, 0, (size_t)left);
-    depth_sums(ROWS, COLS, acc, x, dy, d, &inner, q, (size_t)left, (size_t)right);
-    depth_sums(ROWS, COLS, acc, x, dy, d, &border, q, (size_t)right, (size_t)n);
-    V_FOR (r, ROWS) {
-        V_FOR (k, COLS) {
-            v_put(d->dw + d->taps[t + r].w + (q + k) * w_col + i, acc[r * COLS + k], part, m);
-        }
+    V_FOR (t, 9) {
+        v_put(d->dw + t * d->step + i, acc[t], r->part, r->m);
     }
 }
 
-SIMD_INLINE void depth_weights_channels(const struct kernel_depth *d, int i, const bool part,
-                                        v_mask m)
+/* One row of any kernel: COLS places from place q on. */
+SIMD_INLINE void depth_weights_places(const int COLS, const int S,
+                                      const struct kernel_depth_weights *d, int y, int kernel_row,
+                                      int q, int i, const struct depth_read *r)
 {
-    for (int t = 0; t < d->n_taps; t++) {
-        const int n = d->taps[t].n;
-        if (n == 3 && t + 2 < d->n_taps && d->taps[t + 1].n == 3 && d->taps[t + 2].n == 3) {
-            depth_weights(3, 3, d, t, 0, i, part, m);
-            t += 2;
-            continue;
-        }
-        int q = 0;
-        for (; q + 5 <= n; q += 5) {
-            depth_weights(1, 5, d, t, q, i, part, m);
-        }
-        for (; q + 3 <= n; q += 3) {
-            depth_weights(1, 3, d, t, q, i, part, m);
-        }
-        for (; q < n; q++) {
-            depth_weights(1, 1, d, t, q, i, part, m);
+    float *dw = d->dw + (kernel_row * d->kw + q) * d->step + i;
+    v_f32 acc[DEPTH_SUMS];
+    V_FOR (j, COLS) {
+        acc[j] = v_get(dw + j * d->step, r->part, r->m);
+    }
+    depth_weights_row(1, COLS, S, true, acc, d, r, y, kernel_row, q, i);
+    V_FOR (j, COLS) {
+        v_put(dw + j * d->step, acc[j], r->part, r->m);
+    }
+}
+
+SIMD_INLINE void depth_weights_channels(const int S, const struct kernel_depth_weights *d, int i,
+                                        const struct depth_read *r)
+{
+    if (d->kh == 3 && d->kw == 3 && d->pad <= 2) {
+        depth_weights_3x3(S, d, i, r);
+        return;
+    }
+    for (int y = d->y0; y < d->y1; y++) {
+        for (int k = 0; k < d->kh; k++) {
+            const int iy = y * d->stride - d->pad + k;
+            int q = iy >= 0 && iy < d->h ? 0 : d->kw;
+            for (; q + 5 <= d->kw; q += 5) {
+                depth_weights_places(5, S, d, y, k, q, i, r);
+            }
+            for (; q + 3 <= d->kw; q += 3) {
+                depth_weights_places(3, S, d, y, k, q, i, r);
+            }
+            for (; q < d->kw; q++) {
+                depth_weights_places(1, S, d, y, k, q, i, r);
+            }
         }
     }
 }
 
-void SIMD_NAME(depthwise_weights_f32)(const struct kernel_depth *d)
+SIMD_INLINE void depth_weights(const int S, const struct kernel_depth_weights *d)
 {
     int i = 0;
-    for (; i + VL <= d->c; i += VL) {
-        depth_weights_channels(d, i, false, v_first(VL));
+    if (d->relu) {
+        const struct depth_read r = {.relu = true, .m = v_first(VL)};
+        for (; i + VL <= d->c; i += VL) {
+            depth_weights_channels(S, d, i, &r);
+        }
+    } else {
+        const struct depth_read r = {.m = v_first(VL)};
+        for (; i + VL <= d->c; i += VL) {
+            depth_weights_channels(S, d, i, &r);
+        }
     }
     if (i < d->c) {
-        depth_weights_channels(d, i, true, v_first(d->c - i));
+        const struct depth_read r = {.part = true, .relu = d->relu, .m = v_first(d->c - i)};
+        depth_weights_channels(S, d, i, &r);
+    }
+}
+
+void SIMD_NAME(depthwise_weights_f32)(const struct kernel_depth_weights *d)
+{
+    if (d->stride == 1) {
+        depth_weights(1, d);
+    } else if (d->stride == 2) {
+        depth_weights(2, d);
+    } else {
+        depth_weights(0, d);
     }
 }

@@ -31,15 +31,19 @@ void depthwise_row_f32__ref(const struct kernel_depth *d)
     }
 }
 
-void depthwise_weights_f32__ref(const struct kernel_depth *d)
+void depthwise_weights_f32__ref(const struct kernel_depth_weights *d)
 {
-    for (int t = 0; t < d->n_taps; t++) {
-        for (int q = 0; q < d->taps[t].n; q++) {
-            float *dw = d->dw + d->taps[t].w + q * d->w_col;
-            for (size_t p = 0; p < d->n_pixels; p++) {
-                const float *dy = d->y + (ptrdiff_t)p * d->y_pixel;
-                for (int i = 0; i < d->c; i++) {
-                    dw[i] += depth_x(d, t, q, p, i) * dy[i];
+    for (int t = 0; t < d->kh * d->kw; t++) {
+        float *dw = d->dw + t * d->step;
+        for (int y = d->y0; y < d->y1; y++) {
+            for (int p = 0; p < d->ow; p++) {
+                int iy = y * d->stride - d->pad + t / d->kw;
+                int ix = p * d->stride - d->pad + t % d->kw;
+                bool inside = iy >= 0 && iy < d->h && ix >= 0 && ix < d->w;
+                const float *x = d->x + ((ptrdiff_t)iy * d->w + ix) * d->step;
+                const float *dy = d->dy + ((ptrdiff_t)y * d->ow + p) * d->step;
+                for (int i = 0; i < d->c && inside; i++) {
+                    dw[i] += (d->relu && x[i] < 0 ? 0 : x[i]) * dy[i];
                 }
             }
         }
