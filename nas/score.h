@@ -31,7 +31,6 @@ struct score_options {
     float lr, momentum, decay;
     double beta;       /* share of the representation term in the loss */
     uint32_t tap_mask; /* which taps enter (bit i = tap i) */
-    bool report_loss;  /* rmi-paper: minus the mixed loss; else the sum of the CKA values */
     enum net_init init;
     uint64_t seed;
 };
