@@ -1,5 +1,6 @@
 #include "cli/cmds.h"
 #include "cli/prune_rounds.h"
+#include "cli/prune_views.h"
 #include "cli/signals.h"
 
 #include <stdio.h>
@@ -64,7 +65,7 @@ static bool prune_run(const struct options *o, struct arena *keep, struct err *e
                 cpu_tier_name(j.mc.tier));
     }
     bool ok = prune_job_open_log(&j, 0, 1 << 30, e) && prune_rounds_dense(&j, e) &&
-              prune_rounds_run(&j, e);
+              prune_views_code(&j, e) && prune_rounds_run(&j, e) && prune_views_weights(&j, e);
     progress_close(&j.progress);
     file_log_close(&j.train_log);
     if (!ok) {

@@ -202,7 +202,8 @@ static bool prune_job_data(struct prune_job *j, struct err *e)
     memcpy(j->info.mean, j->train_feed.mean, sizeof j->info.mean);
     memcpy(j->info.std, j->train_feed.std, sizeof j->info.std);
     snprintf(j->info.data, sizeof j->info.data, "%s", j->train_ds.name);
-    j->vae = (struct vae){.recon = bce ? VAE_BCE : VAE_MSE,
+    j->vae = (struct vae){.mc = &j->mc,
+                          .recon = bce ? VAE_BCE : VAE_MSE,
                           .beta = options_real(o, "beta"),
                           .recon_weight = options_real(o, "recon-weight"),
                           .class_weight = options_real(o, "class-weight"),

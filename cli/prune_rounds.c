@@ -28,23 +28,23 @@ struct prune_round {
 static const char prune_header[] = "round,level,sparsity,channels,params,macs,accuracy_before,"
                                    "accuracy,seconds,arch\n";
 
-static const char *const prune_dense = "dense.safetensors", *const prune_pruned =
-                                                                "pruned.safetensors";
-
-/* A network of job->nets with the weights of a file, and its masks. */
-static bool prune_rounds_load(struct prune_job *j, struct prune_round *r, const char *name,
-                              struct err *e)
+bool prune_rounds_read(struct prune_job *j, struct net **net, const char *name, char arch[256],
+                       struct prune_mask *mask, struct err *e)
 {
     const char *path = prune_job_path(j, name);
     struct weights_info info;
     if (!weights_info_read(&info, path, NULL, e) ||
-        !prune_job_net(j, &r->net, info.spec.arch, NET_TRAIN, e) ||
-        !weights_load(r->net, path, j->tmp, e)) {
+        !prune_job_net(j, net, info.spec.arch, NET_TRAIN, e) ||
+        !weights_load(*net, path, j->tmp, e)) {
         return false;
     }
-    snprintf(r->arch, sizeof r->arch, "%s", info.spec.arch);
-    prune_mask_init(&r->mask, &j->nets, net_graph(r->net));
-    return prune_file_load(&r->mask, net_graph(r->net), path, j->tmp, e);
+    if (arch) {
+        snprintf(arch, 256, "%s", info.spec.arch);
+    }
+    if (mask) {
+        prune_mask_init(mask, &j->nets, net_graph(*net));
+    }
+    return !mask || prune_file_load(mask, net_graph(*net), path, j->tmp, e);
 }
 
 static bool prune_rounds_save(struct prune_job *j, struct prune_round *r, const char *name,
@@ -74,7 +74,8 @@ static bool prune_rounds_save_classifier(struct prune_job *j, const struct prune
 
 bool prune_rounds_dense(struct prune_job *j, struct err *e)
 {
-    const char *init = options_text(j->o, "init"), *path = prune_job_path(j, prune_dense);
+    const char *init = options_text(j->o, "init"),
+               *path = prune_job_path(j, prune_rounds_dense_file);
     const char *checkpoint = prune_job_path(j, "checkpoint.safetensors");
     struct prune_round r = {.i = 0};
     if (file_exists(path)) {
@@ -110,7 +111,7 @@ bool prune_rounds_dense(struct prune_job *j, struct err *e)
     if (!j->o->quiet) {
         fprintf(stderr, "dense: test %.2f %%\n", 100 * j->accuracy);
     }
-    bool ok = prune_rounds_save(j, &r, prune_dense, e);
+    bool ok = prune_rounds_save(j, &r, prune_rounds_dense_file, e);
     unlink(checkpoint); /* what it was for is done */
     return ok;
 }
@@ -226,7 +227,8 @@ static bool prune_rounds_one(struct prune_job *j, int i, struct file_log *log, s
     struct prune_round r = {.i = i, .level = j->levels[i - 1]};
     double start = clock_now_s();
     j->nets.used = 0;
-    if (!prune_rounds_load(j, &r, j->iterative && i > 1 ? prune_pruned : prune_dense, e)) {
+    const char *from = j->iterative && i > 1 ? prune_rounds_pruned_file : prune_rounds_dense_file;
+    if (!prune_rounds_read(j, &r.net, from, r.arch, &r.mask, e)) {
         return false;
     }
     if (j->rule.criterion->needs_gradient) {
@@ -239,33 +241,51 @@ static bool prune_rounds_one(struct prune_job *j, int i, struct file_log *log, s
         return false;
     }
     r.accuracy_before = j->accuracy;
-    /* The line first: killed between the two, the round is repeated and its line written again. */
+    /* The line first: killed between the two, the round is repeated and its line written again.
+     * Only what a later round or the reader wants is kept. */
+    bool last = i == j->n_levels;
     return prune_rounds_train(j, &r, e) && prune_rounds_log(j, &r, log, clock_now_s() - start, e) &&
-           prune_rounds_save(j, &r, prune_pruned, e) && prune_rounds_save_classifier(j, &r, e);
+           (!(last || j->iterative) || prune_rounds_save(j, &r, prune_rounds_pruned_file, e)) &&
+           (!last || prune_rounds_save_classifier(j, &r, e));
 }
 
-/* Rounds whose line and weights are both there; lines beyond are dropped. */
+/* The round of pruned.safetensors, 0 without one. */
+static bool prune_rounds_saved(struct prune_job *j, int *n_saved, struct arena tmp, struct err *e)
+{
+    const char *path = prune_job_path(j, prune_rounds_pruned_file);
+    struct safetensors st;
+    if (!file_exists(path)) {
+        return true;
+    }
+    if (!safetensors_read(&st, &tmp, path, e)) {
+        return false;
+    }
+    const char *round = safetensors_meta(&st, "round");
+    *n_saved = round ? atoi(round) : -1;
+    return (*n_saved >= 0 && *n_saved <= j->n_levels) ||
+           err_set(e, ERR_INPUT, "%s: expected round 0 to %d, found %s", path, j->n_levels,
+                   round ? round : "none");
+}
+
+/* Rounds whose line and, where they are wanted, whose weights are there; lines beyond are dropped.
+ */
 static bool prune_rounds_done(struct prune_job *j, struct file_log *log, int *n_done, struct err *e)
 {
-    const char *path = prune_job_path(j, "prune.csv"), *pruned = prune_job_path(j, prune_pruned);
+    const char *path = prune_job_path(j, "prune.csv");
     struct arena tmp = j->tmp;
     struct arena words = arena_carve(&tmp, (size_t)16 << 20);
     struct text text;
     text_init(&text, &words);
     text_add(&text, prune_header);
     *n_done = 0;
-    if (j->resume && file_exists(path) && file_exists(pruned)) {
+    if (j->resume && file_exists(path)) {
         struct csv csv;
-        struct safetensors st;
-        if (!csv_read_log(&csv, &tmp, path, e) || !safetensors_read(&st, &tmp, pruned, e)) {
+        int n_saved = 0;
+        if (!csv_read_log(&csv, &tmp, path, e) || !prune_rounds_saved(j, &n_saved, tmp, e)) {
             return false;
         }
-        const char *round = safetensors_meta(&st, "round");
-        int n_saved = round ? atoi(round) : 0;
-        if (n_saved < 0 || n_saved > j->n_levels) {
-            return err_set(e, ERR_INPUT, "%s: round %d of %d", pruned, n_saved, j->n_levels);
-        }
-        *n_done = MIN((int)csv.n_rows, n_saved);
+        int n_free = j->iterative ? 0 : j->n_levels - 1; /* rounds that stand on their own */
+        *n_done = MIN((int)csv.n_rows, MAX(n_saved, n_free));
         for (int row = 0; row < *n_done; row++) {
             for (int c = 0; c < csv.n_cols; c++) {
                 const char *quote = c + 1 == csv.n_cols ? "\"" : "";

@@ -5,6 +5,15 @@
 
 #include "cli/prune_job.h"
 
+/* In the run's folder. */
+#define prune_rounds_dense_file  "dense.safetensors"
+#define prune_rounds_pruned_file "pruned.safetensors"
+
+/* A network of job->nets with the weights of a file of the run; its name and its masks where they
+ * are not NULL. */
+MUST_USE bool prune_rounds_read(struct prune_job *j, struct net **net, const char *name,
+                                char arch[256], struct prune_mask *mask, struct err *e);
+
 /* Train the dense network or go on with it: DIR/dense.safetensors. */
 MUST_USE bool prune_rounds_dense(struct prune_job *j, struct err *e);
 

@@ -1,7 +1,10 @@
 #include "nn/vae.h"
 
+#include "core/vec.h"
 #include "nn/loss.h"
 #include "nn/model_cnn.h"
+
+#include <math.h>
 
 double vae_beta(const struct vae *v, int64_t i_step, int64_t n_steps)
 {
@@ -10,16 +13,39 @@ double vae_beta(const struct vae *v, int64_t i_step, int64_t n_steps)
     return (double)i_step < n_rising ? v->beta * (double)i_step / n_rising : v->beta;
 }
 
+/*
+ * loss_bce (nn/loss.h) for many pixels, a third of whose time it takes: s = 1 / (1 + exp(-x)) by
+ * the kernel, and of log(1 + exp(-|x|)) = -log(max(s, 1 - s)) one logarithm for 32 factors, each at
+ * least 1/2. An error of 2^-23 in s is one of 2e-7 in a pixel's nats.
+ */
+static double bce(const struct machine *mc, const float *x, const float *target, size_t count,
+                  double factor, float *dx)
+{
+    double sum = 0;
+    vec_act_forward(mc, VEC_SIGMOID, dx, x, count);
+    for (size_t first = 0; first < count; first += 32) {
+        double product = 1;
+        for (size_t i = first; i < MIN(first + 32, count); i++) {
+            double s = (double)dx[i], v = (double)x[i], t = (double)target[i];
+            product *= s > 0.5 ? s : 1 - s;
+            sum += (v > 0 ? v : 0) - v * t;
+            dx[i] = (float)(factor * (s - t));
+        }
+        sum -= log(product);
+    }
+    return sum;
+}
+
 static double recon_loss(const struct vae *v, struct net *net, const struct train_batch *b)
 {
     struct tensor image = net_tap(net, MODEL_CNN_TAP_IMAGE);
     float *seed = net_tap_seed(net, MODEL_CNN_TAP_IMAGE);
     size_t count = tensor_count(&image), pixels = count / (size_t)b->n;
-    /* Means over all elements become sums over an image's. */
-    double scale = v->recon == VAE_BCE ? (double)pixels : (double)pixels / 2;
-    float weight = (float)(v->recon_weight * scale);
-    return scale * (v->recon == VAE_BCE ? loss_bce(image.data, b->x, count, weight, seed)
-                                        : loss_mse(image.data, b->x, count, weight, seed));
+    if (v->recon == VAE_BCE) {
+        return bce(v->mc, image.data, b->x, count, v->recon_weight / b->n, seed) / b->n;
+    }
+    double scale = (double)pixels / 2; /* a mean over all elements becomes half an image's sum */
+    return scale * loss_mse(image.data, b->x, count, (float)(v->recon_weight * scale), seed);
 }
 
 double vae_loss(void *ctx, struct net *net, const struct train_batch *b)

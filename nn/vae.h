@@ -20,6 +20,7 @@ struct vae_parts {
 };
 
 struct vae {
+    const struct machine *mc; /* what the network runs on */
     enum vae_recon recon;
     double beta, recon_weight, class_weight;
     double warmup; /* share of the run in which beta rises from 0, linearly; 0 = none */

@@ -140,7 +140,8 @@ static void task_init(struct task *t, const struct machine *mc, struct arena *ke
     for (int i = 0; i < 6; i++) {
         t->labels[i] = i % 3;
     }
-    t->vae = (struct vae){.recon = image.c == 1 ? VAE_BCE : VAE_MSE,
+    t->vae = (struct vae){.mc = mc,
+                          .recon = image.c == 1 ? VAE_BCE : VAE_MSE,
                           .beta = 2,
                           .recon_weight = 0.5,
                           .class_weight = 7,
@@ -225,6 +226,36 @@ static void parts_add_up(void **state)
     assert_true(fabs(t.vae.sums.recon / n - 64 * log(2)) < 3);
 }
 
+/* The fast cross-entropy of the pixels is the plain one, far from zero too. */
+static void pixels_cost_what_loss_bce_says(void **state)
+{
+    struct scratch *s = *state;
+    struct machine mc = machine();
+    struct arena keep = s->arena;
+    struct task t;
+    task_init(&t, &mc, &keep, "vae:4s:8:3:4", (struct shape){8, 8, 1});
+    for (int p = 0; p < net_graph(t.net)->n_params; p++) { /* logits up to about +-30 */
+        const char *name = net_graph(t.net)->params[p].name;
+        for (size_t k = 0;
+             strncmp(name, "decoder.", 8) == 0 && k < net_graph(t.net)->params[p].count; k++) {
+            net_param(t.net, p)[k] *= 12;
+        }
+    }
+    net_params_changed(t.net);
+    task_loss(&t, &mc);
+    struct tensor image = net_tap(t.net, MODEL_CNN_TAP_IMAGE);
+    float largest = 0;
+    float *expected = arena_push(&keep, 6 * 64, sizeof *expected);
+    double plain = 64 * loss_bce(image.data, t.x, 6 * 64, 0.5f * 64, expected);
+    const float *found = net_tap_seed(t.net, MODEL_CNN_TAP_IMAGE);
+    for (int i = 0; i < 6 * 64; i++) {
+        largest = fmaxf(largest, fabsf(image.data[i]));
+        assert_true(fabsf(found[i] - expected[i]) < 1e-6f);
+    }
+    assert_true(largest > 10);
+    assert_true(fabs(t.vae.sums.recon / 6 - plain) < 64 * 4e-7 + 1e-6 * plain);
+}
+
 static void draws_follow_seed_and_step(void **state)
 {
     struct scratch *s = *state;
@@ -279,7 +310,8 @@ static void resumed_training_has_the_same_bits(void **state)
         for (int part = 0; part <= i; part++) { /* the second: in two parts, each in a fresh net */
             assert_true(net_new(&nets[i], &keep, &mc, g, 16, NET_TRAIN, &e));
             net_init_params(nets[i], NET_INIT_PYTORCH, 1);
-            struct vae vae = {.beta = 1, .recon_weight = 1, .class_weight = 5, .n_classes = 3};
+            struct vae vae = {
+                .mc = &mc, .beta = 1, .recon_weight = 1, .class_weight = 5, .n_classes = 3};
             struct train_config config = {
                 .epochs = 3,
                 .batch = 16,
@@ -314,6 +346,7 @@ int main(void)
         cmocka_unit_test(beta_rises_and_stays),
         cmocka_unit_test(whole_gradient_is_the_slope),
         cmocka_unit_test(parts_add_up),
+        cmocka_unit_test(pixels_cost_what_loss_bce_says),
         cmocka_unit_test(draws_follow_seed_and_step),
         cmocka_unit_test(resumed_training_has_the_same_bits),
     };
