@@ -2,12 +2,14 @@
 #include "cli/archlist.h"
 #include "cli/archname.h"
 #include "cli/cmds.h"
+#include "cli/cost_fit.h"
 #include "cli/compute.h"
 #include "cli/input.h"
 #include "cli/json.h"
 #include "cli/table.h"
 #include "nas/cost.h"
 #include "nas/devices.h"
+#include "nas/predictor_file.h"
 #include "core/number.h"
 
 #include <math.h>
@@ -17,11 +19,13 @@
 
 static const struct option_spec cost_options[] = {
     {"device", OPTION_TEXT, "SPEC", "local",
-     "local, flops, params, table:FILE[:COLUMN], or a device of --tables", 0, 0},
+     "local, flops, params, table:FILE[:COLUMN], predict:FILE[:DEVICE], a device of --tables, or "
+     "without them a predicted one", 0, 0},
     {"metric", OPTION_TEXT, "NAME", "latency", "latency or energy, for devices from tables", 0, 0},
     {"tables", OPTION_TEXT, "DIR", NULL, "folder of cost tables (default: HDNAS_TABLES)", 0, 0},
     {"list", OPTION_FLAG, NULL, NULL, "list the devices there are instead", 0, 0},
     {"space", OPTION_TEXT, "NAME", "nb201", "search space", 0, 0},
+    COST_FIT_OPTIONS,
     INPUT_OPTIONS,
     OPTIONS_COMMON,
 };
@@ -41,6 +45,24 @@ static void list_add(struct json *j, struct table *t, const struct device *d)
     table_add(t, d->unit);
     table_printf(t, "%s%s%s", d->path ? d->path : d->column, d->path ? ":" : "",
                  d->path ? d->column : "");
+}
+
+/* Those that ship with hdnas as predictors. */
+static bool list_predicted(struct json *json, struct table *table, struct arena *keep, struct err *e)
+{
+    struct predictor *all;
+    int n;
+    if (!predictor_file_list(&all, &n, keep, e)) {
+        return false;
+    }
+    for (int i = 0; i < n; i++) {
+        const struct predictor *p = &all[i];
+        list_add(json, table,
+                 &(struct device){p->device, p->metric, p->unit, NULL,
+                                  arena_printf(keep, "predicted, %.0f %% of networks within 10 %%",
+                                               100 * p->error.within10)});
+    }
+    return true;
 }
 
 static bool list_devices(const struct options *o, const char *tables, struct arena *keep,
@@ -67,6 +89,9 @@ static bool list_devices(const struct options *o, const char *tables, struct are
     }
     for (int i = 0; i < found.n; i++) {
         list_add(&json, &table, &found.items[i]);
+    }
+    if (!tables && !blocks && !list_predicted(&json, &table, keep, e)) {
+        return false;
     }
     json_end(&json);
     if (o->json) {
@@ -129,7 +154,13 @@ static bool cost_run(const struct options *o, struct arena *keep, struct err *e)
     int n = 0;
     if (!compute_open(&mc, o, keep, e) ||
         !space_find(&co.space, options_text(o, "space"), e) || !input_read(&co.model, o, e) ||
-        !cost_open(&cost, keep, &co, e) || !archlist_read(&archs, &n, keep, co.space, o, e)) {
+        !cost_open(&cost, keep, &co, e)) {
+        return false;
+    }
+    if (options_given(o, "fit")) {
+        return cost_fit(o, &cost, co.space, keep, e);
+    }
+    if (!archlist_read(&archs, &n, keep, co.space, o, e)) {
         return false;
     }
     if (!o->quiet) {
@@ -162,12 +193,16 @@ const struct cmd cmd_cost = {
              "machine, our engine, one image, one thread) or looked up: --tables names a folder of "
              "CSV files with a column index or arch, and every column like NAME_latency_ms or "
              "NAME_energy_mj in it is a device. In the space fbnet the folder's tables of blocks "
-             "count instead (a column block, as in HW-NAS-Bench): a network costs their sum.",
+             "count instead (a column block, as in HW-NAS-Bench): a network costs their sum. "
+             "Without tables a device may be predicted: --fit learns one from --sample "
+             "architectures that are measured or looked up, and some ship with hdnas (--list).",
     .examples = "hdnas cost 13714 0\n"
                 "hdnas cost --list --tables DIR\n"
                 "hdnas cost --device fpga --metric energy --tables DIR 13714\n"
                 "seq 0 15624 | hdnas cost --device flops > flops.csv\n"
                 "hdnas cost --device table:costs.csv:my_phone_ms --json 333123\n"
+                "hdnas cost --device local --fit mine.csv --sample 50\n"
+                "hdnas cost --device predict:mine.csv 13714\n"
                 "hdnas cost --space fbnet --device raspi4 --tables DIR --classes 100 "
                 "7818488874147327324245",
     .options = cost_options,

@@ -13,7 +13,8 @@ static const struct option_spec search_options[] = {
     {"population", OPTION_INT, "N", "20", "individuals of a generation", 1, 100000},
     {"generations", OPTION_INT, "N", "20", "generations, the first one included", 1, 1000000},
     {"device", OPTION_TEXT, "SPEC", "local",
-     "hardware cost: local, flops, params, table:FILE[:COLUMN], or a device of --tables", 0, 0},
+     "hardware cost: local, flops, params, table:FILE[:COLUMN], predict:FILE[:DEVICE], a device of "
+     "--tables, or without them a predicted one (hdnas cost --list)", 0, 0},
     {"metric", OPTION_TEXT, "NAME", "latency",
      "latency or energy, for devices from tables", 0, 0},
     {"tables", OPTION_TEXT, "DIR", NULL, "folder of cost tables (default: HDNAS_TABLES)", 0, 0},

@@ -23,10 +23,11 @@ struct blocks {
     double layer[MODEL_FBNET_N_LAYERS][MODEL_FBNET_N_CHOICES]; /* NaN = cannot be run */
 };
 
-/* Architecture tables ("table:") are another room's. */
+/* Architecture tables ("table:") and predictors ("predict:") are other rooms'. */
 static bool blocks_match(const struct cost_options *o)
 {
-    return strcmp(o->space->name, "fbnet") == 0 && strncmp(o->device, "table:", 6) != 0;
+    return strcmp(o->space->name, "fbnet") == 0 && strncmp(o->device, "table:", 6) != 0 &&
+           strncmp(o->device, "predict:", 8) != 0;
 }
 
 /* blocks:FILE[:COLUMN], or a device of the folder. */

@@ -71,12 +71,7 @@ static bool table_find(const char **path, const char **column, struct arena *kee
         *column = col;
         return true;
     }
-    if (!o->tables_dir) {
-        err_set(e, ERR_USAGE, "unknown device '%.80s'", o->device);
-        return err_hint(
-            e, "known: local, flops, params, table:FILE[:COLUMN]; others come from --tables DIR "
-               "or HDNAS_TABLES");
-    }
+    ASSERT(o->tables_dir); /* without one the name is a predictor's */
     struct devices devices;
     const struct device *device;
     if (!devices_scan(&devices, keep, o->tables_dir, e) ||

@@ -3,12 +3,15 @@
 
 #include <string.h>
 
-extern const struct cost_kind cost_params, cost_flops, cost_local, cost_blocks, cost_table;
+extern const struct cost_kind cost_params, cost_flops, cost_local, cost_blocks, cost_predicted,
+    cost_table;
 
 static const struct cost_kind *const kinds[] = {
     &cost_params, &cost_flops,
-    &cost_local,  &cost_blocks, /* takes every other name in fbnet, but for table:... */
-    &cost_table,                /* takes every other name: its errors say what there is */
+    &cost_local,
+    &cost_blocks,    /* takes every other name in fbnet, but for table:... and predict:... */
+    &cost_predicted, /* takes every other name where no folder of tables is given */
+    &cost_table,     /* takes every other name: its errors say what there is */
 };
 
 int cost_kind_count(void)

@@ -15,6 +15,14 @@ struct arch {
     uint8_t gene[SPACE_MAX_GENES];
 };
 
+/* What of an architecture a device may really run: compilers drop what does not matter. */
+enum space_reading {
+    SPACE_AS_WRITTEN,
+    SPACE_USED, /* without what never reaches the output */
+    SPACE_LIVE, /* without what does not lie on a way from the input to the output */
+    SPACE_N_READINGS
+};
+
 struct space {
     const char *name; /* "nb201" */
     int n_genes;
@@ -31,6 +39,8 @@ struct space {
      * isomorphic. */
     void (*canonical)(const struct arch *a, struct arch *out);
     bool (*connected)(const struct arch *a); /* does the output depend on the input */
+    /* The same with "nothing" for what a reading drops; NULL: all readings are as written. */
+    void (*prune)(const struct arch *a, enum space_reading reading, struct arch *out);
     /* The network: fills spec->arch; build with model_build. */
     void (*model)(const struct arch *a, struct model_spec *spec);
     int64_t (*params)(const struct arch *a, const struct model_spec *spec);

@@ -266,6 +266,23 @@ static bool nb201_connected(const struct arch *a)
     return reached[3];
 }
 
+static void nb201_prune(const struct arch *a, enum space_reading reading, struct arch *out)
+{
+    bool fed[4] = {true, false, false, false}, read[4] = {false, false, false, true};
+    for (int i = 0; i < N_EDGES; i++) {
+        fed[edge_to[i]] |= a->gene[i] != OP_NONE && fed[edge_from[i]];
+    }
+    for (int i = N_EDGES - 1; i >= 0; i--) {
+        read[edge_from[i]] |= a->gene[i] != OP_NONE && read[edge_to[i]];
+    }
+    *out = *a;
+    for (int i = 0; i < N_EDGES; i++) {
+        bool dropped = (reading != SPACE_AS_WRITTEN && !read[edge_to[i]]) ||
+                       (reading == SPACE_LIVE && !fed[edge_from[i]]);
+        out->gene[i] = dropped ? OP_NONE : out->gene[i];
+    }
+}
+
 static void nb201_model(const struct arch *a, struct model_spec *spec)
 {
     char code[SPACE_TEXT_LEN];
@@ -335,6 +352,7 @@ const struct space space_nb201 = {
     .from_index = nb201_from_index,
     .canonical = nb201_canonical,
     .connected = nb201_connected,
+    .prune = nb201_prune,
     .model = nb201_model,
     .params = nb201_params,
     .macs = nb201_macs,

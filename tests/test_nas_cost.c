@@ -255,7 +255,12 @@ static void test_devices_of_a_folder(void **state)
     struct fixture *f = *state;
     struct err e = {0};
     struct cost_options o = options_of("fpga");
-    refused(f, &o, ERR_USAGE, "HDNAS_TABLES");
+    o.device = "toaster";
+    refused(f, &o, ERR_USAGE, "unknown device 'toaster'");
+    o.device = "fpga"; /* ships as a predictor */
+    struct cost predicted = opened(f, &o);
+    assert_string_equal(predicted.name, "fpga latency (predicted)");
+    assert_true(fabs(cost_at(&predicted, "333333", f->keep) - 8.679) < .05);
     const char *dir = arena_printf(&f->keep, "%s/tables", f->dir);
     assert_true(file_mkdirs(dir, &e));
     table(f, "tables/a.csv",
