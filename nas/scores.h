@@ -10,6 +10,7 @@ extern const struct score score_static_params, score_static_flops;
 extern const struct score score_naswot, score_synflow, score_synflow_log, score_jacob_cov, score_zico;
 extern const struct score score_saliency_snip, score_saliency_grad_norm, score_saliency_plain, score_saliency_l2_norm;
 extern const struct score score_az_expressivity, score_az_progressivity, score_az_trainability;
+extern const struct score score_jacob_cov_epe, score_ntk, score_vkdnw;
 extern const struct score score_grasp, score_fisher, score_zen, score_swap, score_meco;
 
 #endif

@@ -11,7 +11,7 @@ python=/usr/bin/python3
 work=$(mktemp -d "${TMPDIR:-/tmp}/hdnas-scores-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 code=421211
-scores="naswot swap synflow logsynflow snip grad_norm jacob_cov zico meco zen fisher l2_norm plain grasp az-expressivity az-progressivity az-trainability"
+scores="epe-nas ntk vkdnw naswot swap synflow logsynflow snip grad_norm jacob_cov zico meco zen fisher l2_norm plain grasp az-expressivity az-progressivity az-trainability"
 "$hdnas" score --quiet --score snip --batch-size 16 --save-init "$work/w" --save-batch "$work/b" $code >/dev/null || exit 1
 OMP_NUM_THREADS=2 "$python" tests/torch/scores.py $code --init "$work/w" --batch "$work/b" $scores >"$work/torch" 2>"$work/err"
 [ -s "$work/err" ] && sed 's/^/# /' "$work/err"

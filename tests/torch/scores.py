@@ -136,6 +136,39 @@ def jacob_cov(net, x, y):
     return -(torch.log(v + 1e-5) + 1 / (v + 1e-5)).sum().item()
 
 
+def epe_nas(net, x, y):
+    x = x.clone().requires_grad_(True)
+    net(x)[0].sum().backward()
+    j = x.grad.flatten(1).double().numpy()
+    return sum(abs(np.log(np.abs(np.corrcoef(j[y.numpy() == c])) + 1e-5).sum()) for c in np.unique(y.numpy()))
+
+
+def ntk(net, x, y):
+    x = x[:16]
+    rows = []
+    for i in range(x.shape[0]):
+        net.zero_grad()
+        net(x)[0][i].sum().backward()
+        rows.append(torch.cat([m.weight.grad.flatten() for m in layers(net)]).double())
+    v = torch.linalg.eigvalsh(torch.stack(rows) @ torch.stack(rows).t())
+    return math.log(v[0] / v[-1])
+
+
+def vkdnw(net, x, y):
+    theta = list(net.parameters())
+    f = torch.zeros(len(theta), len(theta), dtype=torch.float64)
+    images = noise(64, x.shape[1:], 0).to(theta[0].dtype)
+    for image in images:
+        logits = net(image[None])[0][0]
+        j = torch.stack([torch.stack([g.flatten()[0] for g in torch.autograd.grad(logit, theta, retain_graph=True)])
+                         for logit in logits]).double()
+        p = torch.softmax(logits.detach().double(), 0)
+        f += j.t() @ (torch.diag(p) - p[:, None] * p[None]) @ j / len(images)
+    deciles = torch.quantile(torch.linalg.eigvalsh(f), torch.arange(1, 10, dtype=torch.float64) / 10).clamp(min=0)
+    p = deciles / deciles.sum()
+    return len(theta) - torch.special.xlogy(p, p).sum().item()
+
+
 def zico(net, x, y):
     half = x.shape[0] // 2
     a = gradients(net, x[:half], y[:half])
@@ -295,7 +328,7 @@ def main():
         net = NB201(o.code, images.shape[1], init["classifier.weight"].shape[0])
         net.load_state_dict(init, strict=False)
         net.train()
-        kind = torch.float64 if name in ("grasp", "jacob_cov", "fisher", "zico") else torch.float32
+        kind = torch.float64 if name in ("grasp", "jacob_cov", "epe-nas", "ntk", "vkdnw", "fisher", "zico") else torch.float32
         print(name, "%.9g" % globals()[name.replace("-", "_")](net.to(kind), images.to(kind), labels))
         sys.stdout.flush()
 
