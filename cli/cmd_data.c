@@ -334,7 +334,44 @@ static bool data_import(const struct options *o, const char *const *args, struct
     return true;
 }
 
-/* What the images of one half were made from, as CSV: for hdnas disentangle. */
+static void data_factors_csv(const struct dataset *ds)
+{
+    const struct dataset_factors *factors = &ds->factors;
+    for (int f = 0; f < factors->n; f++) {
+        printf("%s%s", f ? "," : "", factors->names[f]);
+    }
+    printf("\n");
+    for (size_t i = 0; i < ds->n; i++) {
+        for (int f = 0; f < factors->n; f++) {
+            printf("%s%d", f ? "," : "", (int)factors->values[i * (size_t)factors->n + (size_t)f]);
+        }
+        printf("\n");
+    }
+}
+
+/* An array of factors: name, how many values there are, the value of each image. */
+static void data_factors_json(const struct dataset *ds, struct arena *keep)
+{
+    const struct dataset_factors *factors = &ds->factors;
+    struct json json;
+    json_init(&json, keep);
+    json_array(&json, NULL);
+    for (int f = 0; f < factors->n; f++) {
+        json_object(&json, NULL);
+        json_text(&json, "name", factors->names[f]);
+        json_int(&json, "values", factors->cards[f]);
+        json_array(&json, "images");
+        for (size_t i = 0; i < ds->n; i++) {
+            json_int(&json, NULL, factors->values[i * (size_t)factors->n + (size_t)f]);
+        }
+        json_end(&json);
+        json_end(&json);
+    }
+    json_end(&json);
+    json_print(&json, stdout);
+}
+
+/* What the images of one half were made from: for hdnas disentangle. */
 static bool data_factors(const struct options *o, const char *const *args, struct arena *keep,
                          struct err *e)
 {
@@ -346,20 +383,14 @@ static bool data_factors(const struct options *o, const char *const *args, struc
         return false;
     }
     const struct dataset *ds = &splits[splits[1].wanted].ds;
-    const struct dataset_factors *factors = &ds->factors;
-    if (factors->n == 0) {
+    if (ds->factors.n == 0) {
         err_set(e, ERR_INPUT, "%s: what its images were made from is not known", args[0]);
         return err_hint(e, "sprites have known factors");
     }
-    for (int f = 0; f < factors->n; f++) {
-        printf("%s%s", f ? "," : "", factors->names[f]);
-    }
-    printf("\n");
-    for (size_t i = 0; i < ds->n; i++) {
-        for (int f = 0; f < factors->n; f++) {
-            printf("%s%d", f ? "," : "", (int)factors->values[i * (size_t)factors->n + (size_t)f]);
-        }
-        printf("\n");
+    if (o->json) {
+        data_factors_json(ds, keep);
+    } else {
+        data_factors_csv(ds);
     }
     return true;
 }

@@ -27,6 +27,12 @@ bad() { # bad CODE WORDS ARGS...: ends with CODE and says WORDS, prints no data
 run 0 data factors sprites:1500 --split test && mv "$tmp/out" "$tmp/factors.csv" &&
     [ "$(head -1 "$tmp/factors.csv")" = shape,scale,rotation,x,y ] && [ "$(wc -l <"$tmp/factors.csv")" -eq 1501 ]
 result "data factors prints a line an image"
+run 0 data factors sprites:1500 --split test --json && python3 -c '
+import csv, json, sys
+factors, table = json.load(open(sys.argv[1])), list(csv.reader(open(sys.argv[2])))
+assert [f["name"] for f in factors] == table[0] and [f["values"] for f in factors] == [3, 6, 40, 32, 32]
+assert [list(map(str, row)) for row in zip(*(f["images"] for f in factors))] == table[1:]' "$tmp/out" "$tmp/factors.csv" 2>"$tmp/err"
+result "data factors --json tells the same"
 run 2 data factors sprites && grep -q 'split' "$tmp/err" && run 3 data factors builtin --split test && grep -q 'not known' "$tmp/err"
 result "data factors wants one half, and images with factors"
 
