@@ -64,6 +64,9 @@ struct metric_options metric_defaults(void);
  * O(n (d + n_factors)). */
 MUST_USE bool metric_check(const struct metric_data *data, struct err *e);
 
+/* Whether a factor has more than one value in the data. */
+bool metric_varies(const struct metric_data *data, int factor);
+
 /* Run m: metric_applies, then its run. job->tmp of at least m->plan_bytes. */
 MUST_USE bool metric_measure(const struct metric *m, const struct metric_job *job, double *values,
                              struct err *e);

@@ -190,11 +190,7 @@ static double metric_sap_gap(const double *table, const struct metric_data *data
     int n_counted = 0;
     for (int f = 0; f < data->n_factors; f++) {
         double best = 0, second = 0;
-        bool varies = false;
-        for (int i = 1; i < data->n && !varies; i++) {
-            varies =
-                data->factors[(size_t)i * (size_t)data->n_factors + (size_t)f] != data->factors[f];
-        }
+        bool varies = metric_varies(data, f);
         for (int j = 0; varies && j < data->d; j++) {
             double v = table[j * data->n_factors + f];
             second = MAX(second, MIN(v, best));

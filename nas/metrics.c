@@ -104,19 +104,15 @@ bool metric_check(const struct metric_data *data, struct err *e)
     return metric_check_codes(data, e) && metric_check_factors(data, e);
 }
 
-/* Factors with more than one value in the data. */
-static int metric_varying(const struct metric_data *data)
+bool metric_varies(const struct metric_data *data, int factor)
 {
-    int n_varying = 0;
-    for (int f = 0; f < data->n_factors; f++) {
-        const int32_t *v = data->factors + f;
-        int i = 1;
-        while (i < data->n && v[(size_t)i * (size_t)data->n_factors] == v[0]) {
-            i++;
+    const int32_t *v = data->factors + factor;
+    for (int i = 1; i < data->n; i++) {
+        if (v[(size_t)i * (size_t)data->n_factors] != v[0]) {
+            return true;
         }
-        n_varying += i < data->n;
     }
-    return n_varying;
+    return false;
 }
 
 bool metric_applies(const struct metric *m, const struct metric_data *data, struct err *e)
@@ -127,7 +123,10 @@ bool metric_applies(const struct metric *m, const struct metric_data *data, stru
     if (m->needs_factors && data->n_factors == 0) {
         return err_set(e, ERR_USAGE, "%s needs the factors of the images", m->name);
     }
-    int n_varying = m->needs_factors ? metric_varying(data) : 0;
+    int n_varying = 0;
+    for (int f = 0; m->needs_factors && f < data->n_factors; f++) {
+        n_varying += metric_varies(data, f);
+    }
     if (m->needs_factors && n_varying < m->min_factors) {
         return err_set(e, ERR_INPUT,
                        "%s: expected at least %d factor%s of more than one value, found %d",
