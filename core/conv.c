@@ -7,11 +7,13 @@
 
 #include <string.h>
 
-/* The algorithms; a NULL row does not exist (yet) and cannot do anything. */
+/* The algorithms; AUTO is none of its own and has no row. */
 static const struct conv_room *const conv_rooms[CONV_N_ALGOS] = {
     [CONV_REF] = &conv_ref,
     [CONV_DIRECT] = &conv_direct,
     [CONV_WINOGRAD] = &conv_winograd,
+    [CONV_IM2COL] = &conv_im2col,
+    [CONV_GEMM] = &conv_im2col_gemm,
     [CONV_DEPTHWISE] = &conv_depthwise,
     [CONV_BF16] = &conv_bf16,
 };

@@ -33,6 +33,7 @@ struct conv_room {
     void (*prepare)(const struct conv_job *j, float *data);
 };
 
+extern const struct conv_room conv_im2col, conv_im2col_gemm;
 extern const struct conv_room conv_ref, conv_direct, conv_winograd, conv_depthwise, conv_bf16;
 
 /* conv_wgrad.c: backward weights of conv_direct. */
