@@ -69,6 +69,42 @@ static bool report_data_read_config(struct report_data *d, struct arena *keep, s
     return true;
 }
 
+/* More limits than a page can show; a search takes 64. */
+enum { REPORT_DATA_MAX_LIMITS = 1000 };
+
+/* "best" of summary.json: one object a limit; anything else in it is passed over. */
+static bool report_data_read_limits(struct report_data *d, struct arena *keep, const cJSON *best,
+                                    struct err *e)
+{
+    const cJSON *item;
+    int n = cJSON_IsArray(best) ? MIN(cJSON_GetArraySize(best), REPORT_DATA_MAX_LIMITS) : 0;
+    d->limits = arena_try(keep, (size_t)n + 1, sizeof *d->limits, e);
+    if (!d->limits) {
+        return false;
+    }
+    cJSON_ArrayForEach(item, best)
+    {
+        const char *arch = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "arch"));
+        double limit = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(item, "constraint"));
+        if (d->n_limits == n || !isfinite(limit)) {
+            continue;
+        }
+        struct report_limit *l = &d->limits[d->n_limits++];
+        *l = (struct report_limit){
+            .limit = limit,
+            .arch = arch ? arena_strdup(keep, arch) : "",
+            .score = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(item, "score")),
+            .cost = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(item, "cost")),
+            .accuracy =
+                cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(item, "true_accuracy")),
+            .optimum = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(item, "optimum")),
+            .regret = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(item, "regret")),
+        };
+        l->met = isfinite(l->score) && isfinite(l->cost);
+    }
+    return true;
+}
+
 static bool report_data_read_summary(struct report_data *d, struct arena *keep, struct err *e)
 {
     cJSON *root = NULL;
@@ -77,6 +113,7 @@ static bool report_data_read_summary(struct report_data *d, struct arena *keep, 
         cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "true_hypervolume"));
     d->true_front_hypervolume =
         cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "true_front_hypervolume"));
+    ok = ok && report_data_read_limits(d, keep, cJSON_GetObjectItemCaseSensitive(root, "best"), e);
     cJSON_Delete(root);
     return ok;
 }

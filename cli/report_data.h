@@ -18,9 +18,19 @@ struct report_member {
     bool on_true_front;
 };
 
+/* What a run answers to one limit of the cost. */
+struct report_limit {
+    double limit;
+    bool met;                          /* the fields below exist */
+    const char *arch;                  /* "" where it is not met */
+    double score, cost;                /* NaN where it is not met */
+    double accuracy, optimum, regret;  /* percent, points; NaN = not known */
+};
+
 struct report_data {
     const char *dir, *name; /* the folder and its last word */
     struct cJSON *config;   /* an object; report_data_release frees it */
+    const char *command;    /* that made the run; NULL = search */
     const char *cost_name,
         *unit; /* "fpga latency", "ms"; "cost", "" where config.json does not tell */
 
@@ -42,6 +52,9 @@ struct report_data {
     double *truth_cost, *truth_accuracy; /* [n_truth] ascending cost */
 
     double true_hypervolume, true_front_hypervolume; /* summary.json's; NaN = not known */
+
+    int n_limits; /* 0 = there are none */
+    struct report_limit *limits;
 
     int n_times; /* 0 = not known */
     const char **time_part;

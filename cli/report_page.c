@@ -3,6 +3,7 @@
 #include "cli/cell_svg.h"
 #include "cli/progress.h"
 #include "cli/report_config.h"
+#include "cli/report_limits.h"
 #include "cli/report_plots.h"
 #include "cli/report_style.h"
 #include "cli/version.h"
@@ -377,6 +378,7 @@ void report_page(struct text *out, const struct report_data *d, struct arena tmp
     report_page_facts(out, d, tmp);
     text_add(out, "</header>\n<main>\n");
     report_page_front(out, d, tmp);
+    report_limits(out, d, tmp);
     report_page_course(out, d, tmp);
     report_page_cells(out, d, tmp);
     report_page_table(out, d, tmp);

@@ -49,6 +49,14 @@ fresh
 { echo "$front_head"; echo '7,"<b>&""x"", y",-1e300,1e-300,0,1e15,0'; echo ',"]]>",1,1,1,1,1'; } >"$tmp/run/front.csv"
 page "odd names and sizes"
 fresh
+echo '{"best":[{"constraint":5,"arch":"<b>","score":1,"cost":2},{"constraint":"x"},7,null,{"constraint":1e300,"score":null},{"constraint":3,"arch":4}]}' \
+    >"$tmp/run/summary.json"
+page "odd limits in summary.json"
+grep -q '<td class="t" data-label="network">&lt;b&gt;</td>' "$tmp/run/report.html"
+result "tells the ones that make sense" $?
+echo '{"best":{"constraint":5}}' >"$tmp/run/summary.json"
+page "limits that are no list"
+fresh
 python3 - "$tmp/run" <<'EOF'
 import sys
 with open(sys.argv[1] + "/evals.csv", "w") as f:

@@ -57,6 +57,11 @@ result "a shortlist: the front and what is close behind it" $? "$(cat "$tmp/why"
 search c --algorithm hw-evrsnas --constraint 4,9 --truth "$tmp/t.csv:acc"
 [ "$code" -eq 0 ] && grep -q '^at most (ms)  phone latency' "$tmp/out" && grep -q '^mean regret of 2 constraints: ' "$tmp/out"
 result "told as a table" $? "$(cat "$tmp/out" "$tmp/err")"
+python3 tests/report_check.py "$tmp/c/report.html" >"$tmp/why" && grep -q '<h2>Under limits of the cost</h2>' "$tmp/c/report.html" &&
+    grep -q 'penalty: twice the range' "$tmp/c/report.html" && ! grep -q 'none found' "$tmp/c/report.html" &&
+    grep -q 'The search did not know the limits' "$tmp/b/report.html" && python3 tests/report_check.py "$tmp/a/report.html" >>"$tmp/why" &&
+    grep -q 'none found' "$tmp/a/report.html"
+result "the page tells the limits, the best within and how they were kept" $? "$(cat "$tmp/why")"
 search d --algorithm hw-evrsnas --constraint 10us
 [ "$code" -eq 4 ] && grep -q 'nothing found costs at most 0.01 ms; the least is [0-4]* with' "$tmp/err" &&
     grep -q 'none found' "$tmp/out" && [ -s "$tmp/d/front.csv" ]
