@@ -201,9 +201,9 @@ void conv_backward_data_prepared(const struct machine *mc, float *dx, const floa
     conv_run(&j, prepared->algo);
 }
 
-void conv_backward_weights(const struct machine *mc, float *dw, const float *x, const float *dy,
-                           const struct conv_shape *s, bool relu_in, enum conv_algo algo,
-                           struct arena tmp)
+static void conv_run_weights(const struct machine *mc, float *dw, const float *x, const float *dy,
+                             const struct conv_shape *s, bool relu_in, bool one_sum,
+                             enum conv_algo algo, struct arena tmp)
 {
     struct conv_job j = {.mc = mc,
                          .s = s,
@@ -212,8 +212,23 @@ void conv_backward_weights(const struct machine *mc, float *dw, const float *x, 
                          .x = x,
                          .dy = dy,
                          .relu_in = relu_in,
+                         .one_sum = one_sum,
                          .tmp = tmp};
     conv_run(&j, algo);
+}
+
+void conv_backward_weights(const struct machine *mc, float *dw, const float *x, const float *dy,
+                           const struct conv_shape *s, bool relu_in, enum conv_algo algo,
+                           struct arena tmp)
+{
+    conv_run_weights(mc, dw, x, dy, s, relu_in, false, algo, tmp);
+}
+
+void conv_backward_weights_part(const struct machine *mc, float *dw, const float *x,
+                                const float *dy, const struct conv_shape *s, bool relu_in,
+                                enum conv_algo algo, struct arena tmp)
+{
+    conv_run_weights(mc, dw, x, dy, s, relu_in, true, algo, tmp);
 }
 
 /* Rows in one float sum, and channels whose sums fit the stack (24 KiB). */

@@ -93,8 +93,8 @@ struct conv_prepared {
 size_t conv_prepare_bytes(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir,
                           enum conv_algo algo);
 
-/* data: conv_prepare_bytes, ARENA_ALIGN aligned, the caller's for as long as the result is used. tmp
- * offers conv_scratch_bytes. */
+/* data: conv_prepare_bytes, ARENA_ALIGN aligned, the caller's for as long as the result is used.
+ * tmp offers conv_scratch_bytes. */
 struct conv_prepared conv_prepare(const struct machine *mc, void *data, const float *w,
                                   const struct conv_shape *s, enum conv_dir dir,
                                   enum conv_algo algo, struct arena tmp);
@@ -120,6 +120,12 @@ void conv_backward_data_prepared(const struct machine *mc, float *dx, const floa
 void conv_backward_weights(const struct machine *mc, float *dw, const float *x, const float *dy,
                            const struct conv_shape *s, bool relu_in, enum conv_algo algo,
                            struct arena tmp);
+
+/* The same for images that are themselves one part of a batch: their sum is one chain, not cut
+ * further, which saves the parts' cost and leaves one thread to do it. */
+void conv_backward_weights_part(const struct machine *mc, float *dw, const float *x,
+                                const float *dy, const struct conv_shape *s, bool relu_in,
+                                enum conv_algo algo, struct arena tmp);
 
 /* dbias[k] = sum over n, oh, ow of dy, in double, in index order of fixed chunks. */
 void conv_backward_bias(const struct machine *mc, float *dbias, const float *dy, size_t n_pixels,

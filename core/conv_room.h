@@ -16,6 +16,7 @@ struct conv_job {
     const float *x, *w, *dy;      /* inputs of that direction */
     const float *prepared;        /* what prepare made of w, or NULL */
     bool relu_in;                 /* fwd, bwd_weights */
+    bool one_sum;                 /* bwd_weights: not cut into parts */
     const struct conv_post *post; /* fwd; may be NULL */
     bool add;                     /* bwd_data */
     const float *mask;            /* bwd_data; may be NULL */

@@ -37,9 +37,9 @@ struct wgrad_job {
 };
 
 static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_shape *s,
-                                   bool relu_in)
+                                   bool relu_in, bool one_sum)
 {
-    struct wgrad_job g = {.n_parts = MIN(s->n, (int)WGRAD_PARTS)};
+    struct wgrad_job g = {.n_parts = one_sum ? 1 : MIN(s->n, (int)WGRAD_PARTS)};
     g.n_weights = (size_t)s->kh * (size_t)s->kw * (size_t)(s->c / s->groups) * (size_t)s->k;
     g.right = MAX(0, (s->ow - 1) * s->stride - s->pad + s->kw - s->w);
     g.in_place = !relu_in && s->pad == 0 && g.right == 0;
@@ -209,7 +209,7 @@ static void wgrad_sum_item(void *ctx, int item, int i_thread)
 
 size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s)
 {
-    struct wgrad_job w = wgrad_plan(mc, s, true);
+    struct wgrad_job w = wgrad_plan(mc, s, true, false);
     return arena_round((size_t)w.n_parts * w.n_weights * sizeof(float)) +
            arena_round((size_t)mc->n_threads * w.copy_floats * sizeof(float));
 }
@@ -217,7 +217,7 @@ size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shap
 void conv_wgrad_run(const struct conv_job *j)
 {
     struct arena tmp = j->tmp;
-    struct wgrad_job w = wgrad_plan(j->mc, j->s, j->relu_in);
+    struct wgrad_job w = wgrad_plan(j->mc, j->s, j->relu_in, j->one_sum);
     w.j = j;
     w.parts = j->out; /* one part needs no sum */
     if (w.n_parts > 1) {

@@ -40,12 +40,12 @@ static size_t ww_step(size_t floats)
     return DIV_UP(floats, (size_t)16) / 2 * 32 + 16; /* an odd number of cache lines */
 }
 
-static struct ww_job ww_plan(const struct conv_shape *s)
+static struct ww_job ww_plan(const struct conv_shape *s, bool one_sum)
 {
     struct ww_job w = {.tiles_x = DIV_UP(s->ow, 4), .plane = (size_t)s->c * (size_t)s->k};
     w.tiles_image = w.tiles_x * DIV_UP(s->oh, 4);
     w.n_tiles = w.tiles_image * s->n;
-    w.n_parts = MAX(1, MIN(w.n_tiles / WW_MIN_TILES, (int)WW_PARTS));
+    w.n_parts = one_sum ? 1 : MAX(1, MIN(w.n_tiles / WW_MIN_TILES, (int)WW_PARTS));
     w.group = MAX(4, MIN(WW_GROUP_FLOATS / (WW_E * (s->c + s->k)), (int)WW_MAX_TILES));
     w.v_step = ww_step((size_t)w.group * (size_t)s->c);
     w.d_step = ww_step((size_t)w.group * (size_t)s->k);
@@ -149,7 +149,7 @@ static void ww_sum(void *ctx, int item, int i_thread)
 
 size_t conv_winograd_weights_bytes(const struct machine *mc, const struct conv_shape *s)
 {
-    struct ww_job w = ww_plan(s);
+    struct ww_job w = ww_plan(s, false);
     return arena_round(6 * (size_t)MAX(s->c, s->k) * sizeof(float)) +
            arena_round((size_t)mc->n_threads * ww_thread_floats(&w) * sizeof(float)) +
            arena_round((size_t)w.n_parts * 9 * w.plane * sizeof(float));
@@ -158,7 +158,7 @@ size_t conv_winograd_weights_bytes(const struct machine *mc, const struct conv_s
 void conv_winograd_weights_run(const struct conv_job *j)
 {
     struct arena tmp = j->tmp;
-    struct ww_job w = ww_plan(j->s);
+    struct ww_job w = ww_plan(j->s, j->one_sum);
     w.j = j;
     w.zeros = arena_push_zero(&tmp, 6 * (size_t)MAX(j->s->c, j->s->k), sizeof(float));
     w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * ww_thread_floats(&w), sizeof(float));

@@ -44,7 +44,8 @@ static struct norm_job norm_job(const struct machine *mc, size_t n_rows, int c)
 size_t norm_scratch_bytes(const struct machine *mc, size_t n_pixels, int c)
 {
     return arena_round((size_t)mc->n_threads * 3 * (size_t)c * sizeof(float)) +
-           arena_round((size_t)norm_parts(n_pixels, c) * 2 * (size_t)c * sizeof(double));
+           arena_round((size_t)norm_parts(n_pixels, c) * 2 * (size_t)c * sizeof(double)) +
+           arena_round(2 * (size_t)c * sizeof(double));
 }
 
 static void norm_scratch(struct norm_job *j, const struct machine *mc, struct arena *tmp)
@@ -55,8 +56,8 @@ static void norm_scratch(struct norm_job *j, const struct machine *mc, struct ar
 }
 
 /* (n, mean, m2) of a union from those of its two halves. */
-static void norm_unite(double *mean, double *m2, double n, double other_mean, double other_m2,
-                       double other_n)
+static void norm_add(double *mean, double *m2, double n, double other_mean, double other_m2,
+                     double other_n)
 {
     double delta = other_mean - *mean, total = n + other_n;
     *mean += delta * (other_n / total);
@@ -86,13 +87,13 @@ static void norm_stats_part(void *ctx, int i_part, int i_thread)
             double left = (double)s[i] / n;
             double own_m2 = MAX(0.0, (double)s2[i] - left * (double)s[i]);
             own_m2 = (double)s2[i] != (double)s2[i] ? (double)s2[i] : own_m2; /* NaN is passed on */
-            norm_unite(&mean[i], &m2[i], before, (double)m[i] + left, own_m2, n);
+            norm_add(&mean[i], &m2[i], before, (double)m[i] + left, own_m2, n);
         }
     }
 }
 
-void norm_stats(const struct machine *mc, float *mean, float *var, const float *x, size_t n_pixels,
-                int c, struct arena tmp)
+void norm_part(const struct machine *mc, double *part, const float *x, size_t n_pixels, int c,
+               struct arena tmp)
 {
     ASSERT(n_pixels > 0);
     struct norm_job j = norm_job(mc, n_pixels, c);
@@ -100,20 +101,39 @@ void norm_stats(const struct machine *mc, float *mean, float *var, const float *
     norm_scratch(&j, mc, &tmp);
     int n_parts = norm_parts(n_pixels, c);
     threads_for(mc, n_parts, norm_stats_part, &j);
+    memcpy(part, j.parts, 2 * (size_t)c * sizeof *part);
+    for (int p = 1; p < n_parts; p++) {
+        const double *other = j.parts + (size_t)p * 2 * (size_t)c;
+        size_t first, last;
+        norm_part_range(&j, p, &first, &last);
+        for (int i = 0; i < c && last > first; i++) {
+            norm_add(&part[i], &part[c + i], (double)first, other[i], other[c + i],
+                     (double)(last - first));
+        }
+    }
+}
+
+void norm_unite(float *mean, float *var, const double *parts, const size_t *rows, int n_parts,
+                int c)
+{
     for (int i = 0; i < c; i++) {
-        double sum_mean = 0, sum_m2 = 0;
+        double sum_mean = 0, sum_m2 = 0, before = 0;
         for (int p = 0; p < n_parts; p++) {
-            const double *part = j.parts + (size_t)p * 2 * (size_t)c;
-            size_t first, last;
-            norm_part_range(&j, p, &first, &last);
-            if (last > first) {
-                norm_unite(&sum_mean, &sum_m2, (double)first, part[i], part[c + i],
-                           (double)(last - first));
-            }
+            const double *part = parts + (size_t)p * 2 * (size_t)c;
+            norm_add(&sum_mean, &sum_m2, before, part[i], part[c + i], (double)rows[p]);
+            before += (double)rows[p];
         }
         mean[i] = (float)sum_mean;
-        var[i] = (float)(sum_m2 / (double)n_pixels);
+        var[i] = (float)(sum_m2 / before);
     }
+}
+
+void norm_stats(const struct machine *mc, float *mean, float *var, const float *x, size_t n_pixels,
+                int c, struct arena tmp)
+{
+    double *part = arena_push(&tmp, 2 * (size_t)c, sizeof *part);
+    norm_part(mc, part, x, n_pixels, c, tmp);
+    norm_unite(mean, var, part, &n_pixels, 1, c);
 }
 
 static void norm_apply_part(void *ctx, int i_part, int i_thread)

@@ -15,6 +15,14 @@ size_t norm_scratch_bytes(const struct machine *mc, size_t n_pixels, int c);
 void norm_stats(const struct machine *mc, float *mean, float *var, const float *x, size_t n_pixels,
                 int c, struct arena tmp);
 
+/* The same for a batch that comes in parts: part[2 c] takes the mean and the sum of squares around
+ * it of some rows, in double; norm_unite gives mean and var of the union of parts, rows[i] each, in
+ * index order [Chan1979]. */
+void norm_part(const struct machine *mc, double *part, const float *x, size_t n_pixels, int c,
+               struct arena tmp);
+void norm_unite(float *mean, float *var, const double *parts, const size_t *rows, int n_parts,
+                int c);
+
 /* y = x * scale[c] + shift[c], then ReLU if asked, (+)= if add. In place allowed (y == x) when not
  * add. */
 void norm_apply(const struct machine *mc, float *y, const float *x, const float *scale,

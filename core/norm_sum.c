@@ -15,13 +15,13 @@ enum { BLOCK_FLOATS = 4096, MAX_PARTS = 64, MIN_PART_FLOATS = 16384 };
 struct job {
     const struct kernels *k;
     const struct norm_sum *s;
-    const float *y;   /* forward's output */
-    float *out, *dy;  /* forward writes; backward reads and masks */
-    float *blocks;    /* [n_threads, block_floats] the masked gradient of a block */
-    float *sums;      /* [n_threads, 2, c] of a block */
-    double *parts;    /* [n_parts, 1 + n_terms, c] sum dy; sum dy (x_i - mean_i) */
-    float *a, *b, *d; /* [n_terms, c] dx = a dy + b (x - mean) + d */
-    float *zeros;     /* [c] */
+    const float *y;  /* forward's output */
+    float *out, *dy; /* forward writes; backward reads and masks */
+    const float *g;  /* what ReLU let through */
+    float *blocks;   /* [n_threads, block_floats] the masked gradient of a block */
+    float *sums;     /* [n_threads, 2, c] of a block */
+    double *parts;   /* [n_parts, 1 + n_terms, c] sum dy; sum dy (x_i - mean_i) */
+    float *zeros;    /* [c] */
     size_t rows_a_part, rows_a_block;
 };
 
@@ -44,6 +44,13 @@ static struct job new_job(const struct machine *mc, const struct norm_sum *s)
                         .s = s,
                         .rows_a_block = block_rows(s->c),
                         .rows_a_part = DIV_UP(s->n_pixels, (size_t)count_parts(s->n_pixels, s->c))};
+}
+
+static void fill_rows(float *y, const float *row, size_t rows, int c)
+{
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(y + r * (size_t)c, row, (size_t)c * sizeof *y);
+    }
 }
 
 static void forward_block(const struct job *j, size_t at, size_t rows)
@@ -69,9 +76,7 @@ static void forward_block(const struct job *j, size_t at, size_t rows)
         }
     }
     if (!begun) { /* shifts alone */
-        for (size_t r = 0; r < rows; r++) {
-            memcpy(y + r * (size_t)s->c, shift, (size_t)s->c * sizeof *y);
-        }
+        fill_rows(y, shift, rows, s->c);
     }
     if (n_in > 0) {
         in[n_in++] = y;
@@ -109,30 +114,58 @@ void norm_sum_forward(const struct machine *mc, float *y, const struct norm_sum 
     threads_for(mc, count_parts(s->n_pixels, s->c), forward_part, &j);
 }
 
-/*
- * The gradient of the sum for a block: dy where ReLU let it through. With one term the mask is made
- * again from x, which is read anyway, into `block`; with more it is read from y, and dy is masked
- * in place in the first sweep, because plain terms hand it on.
- */
-static const float *masked_block(const struct job *j, size_t at, size_t rows, float *block,
-                                 bool again)
+/* Alone, a normalised term makes ReLU's mask again from x, which is read anyway. */
+static bool remakes_mask(const struct norm_sum *s)
+{
+    return s->relu && s->n_terms == 1 && s->terms[0].scale;
+}
+
+static const float *remade_block(const struct job *j, const float *dy, size_t at, size_t rows,
+                                 float *block)
+{
+    const struct norm_sum_term *t = &j->s->terms[0];
+    size_t first = at * (size_t)j->s->c, n = rows * (size_t)j->s->c;
+    if (t->x) {
+        j->k->norm_apply_f32(block, t->x + first, t->scale, j->s->shift, rows, j->s->c, false,
+                             false);
+    } else {
+        fill_rows(block, j->s->shift, rows, j->s->c);
+    }
+    j->k->vec_act_grad_f32(block, block, dy + first, n, KERNEL_RELU, false);
+    return block;
+}
+
+/* The gradient of the sum for a block: dy where ReLU let it through; masked in place, because
+ * plain terms hand it on, unless the mask is made again later. */
+static const float *masked_block(const struct job *j, size_t at, size_t rows, float *block)
 {
     const struct norm_sum *s = j->s;
     size_t first = at * (size_t)s->c, n = rows * (size_t)s->c;
     float *dy = j->dy + first;
-    if (!s->relu) {
-        return dy;
+    if (remakes_mask(s)) {
+        return remade_block(j, j->dy, at, rows, block);
     }
-    if (s->n_terms == 1 && s->terms[0].scale && s->terms[0].x) {
-        const struct norm_sum_term *t = &s->terms[0];
-        j->k->norm_apply_f32(block, t->x + first, t->scale, s->shift, rows, s->c, false, false);
-        j->k->vec_act_grad_f32(block, block, dy, n, KERNEL_RELU, false);
-        return block;
-    }
-    if (!again) {
+    if (s->relu) {
         j->k->vec_act_grad_f32(dy, j->y + first, dy, n, KERNEL_RELU, false);
     }
     return dy;
+}
+
+/* dx of the plain terms. */
+static void hand_on(const struct job *j, const float *g, size_t at, size_t n)
+{
+    for (int i = 0; i < j->s->n_terms; i++) {
+        const struct norm_sum_term *t = &j->s->terms[i];
+        float *dx = t->dx ? t->dx + at : NULL;
+        if (t->scale || !dx || dx == g) {
+            continue;
+        }
+        if (t->add) {
+            j->k->vec_axpy_f32(dx, 1, g, n);
+        } else {
+            memcpy(dx, g, n * sizeof *dx);
+        }
+    }
 }
 
 static void add_to(double *sum, const float *part, int c)
@@ -155,7 +188,8 @@ static void sums_part(void *ctx, int i_part, int i_thread)
     size_t end = MIN(s->n_pixels, begin + j->rows_a_part);
     for (size_t at = begin; at < end; at += j->rows_a_block) {
         size_t rows = MIN(j->rows_a_block, end - at);
-        const float *g = masked_block(j, at, rows, block, false);
+        const float *g = masked_block(j, at, rows, block);
+        hand_on(j, g, at * c, rows * c);
         bool summed = false;
         for (int i = 0; i < s->n_terms; i++) {
             const struct norm_sum_term *t = &s->terms[i];
@@ -185,46 +219,40 @@ static void gradients_part(void *ctx, int i_part, int i_thread)
     size_t begin = MIN(s->n_pixels, (size_t)i_part * j->rows_a_part);
     size_t end = MIN(s->n_pixels, begin + j->rows_a_part);
     for (size_t at = begin; at < end; at += j->rows_a_block) {
-        size_t rows = MIN(j->rows_a_block, end - at), n = rows * c;
-        const float *g = masked_block(j, at, rows, block, true);
+        size_t rows = MIN(j->rows_a_block, end - at);
+        const float *g = remakes_mask(s) ? remade_block(j, j->g, at, rows, block) : j->g + at * c;
         for (int i = 0; i < s->n_terms; i++) {
             const struct norm_sum_term *t = &s->terms[i];
-            float *dx = t->dx ? t->dx + at * c : NULL;
-            size_t row = (size_t)i * c;
-            if (!dx || (!t->scale && dx == g)) {
-                continue;
-            }
-            if (t->scale) {
-                j->k->norm_grad_f32(dx, t->x + at * c, g, t->mean, j->a + row, j->b + row,
-                                    j->d + row, rows, s->c, t->add);
-            } else if (t->add) {
-                j->k->vec_axpy_f32(dx, 1, g, n);
-            } else {
-                memcpy(dx, g, n * sizeof *dx);
+            if (t->scale && t->dx) {
+                j->k->norm_grad_f32(t->dx + at * c, t->x + at * c, g, t->mean, t->slopes,
+                                    t->slopes + c, t->slopes + 2 * c, rows, s->c, t->add);
             }
         }
     }
 }
 
-/* Parts in index order; then the parameters' gradients and the three rows of each term. */
-static void finish_sums(struct job *j, bool train)
+size_t norm_sum_part_doubles(int n_terms, int c)
 {
-    const struct norm_sum *s = j->s;
-    size_t c = (size_t)s->c, stride = (size_t)(1 + s->n_terms) * c;
-    int n_parts = count_parts(s->n_pixels, s->c);
-    for (int p = 1; p < n_parts; p++) {
-        for (size_t i = 0; i < stride; i++) {
-            j->parts[i] += j->parts[(size_t)p * stride + i];
-        }
-    }
+    return (size_t)(1 + n_terms) * (size_t)c;
+}
+
+void norm_sum_settle(const struct norm_sum *s, const double *sums, int n_parts, size_t n_pixels,
+                     bool train)
+{
+    size_t c = (size_t)s->c, step = norm_sum_part_doubles(s->n_terms, s->c);
+    double n = (double)n_pixels;
     for (int i = 0; i < s->n_terms; i++) {
         const struct norm_sum_term *t = &s->terms[i];
         for (size_t k = 0; t->scale && k < c; k++) {
-            double sum = j->parts[k], sum_x = j->parts[(size_t)(1 + i) * c + k];
-            double r = (double)t->rstd[k], g = (double)t->gamma[k], n = (double)s->n_pixels;
-            j->a[(size_t)i * c + k] = (float)(g * r);
-            j->b[(size_t)i * c + k] = train ? (float)(-g * r * r * r * sum_x / n) : 0;
-            j->d[(size_t)i * c + k] = train ? (float)(-g * r * sum / n) : 0;
+            double sum = 0, sum_x = 0;
+            for (int p = 0; p < n_parts; p++) {
+                sum += sums[(size_t)p * step + k];
+                sum_x += sums[(size_t)p * step + (size_t)(1 + i) * c + k];
+            }
+            double r = (double)t->rstd[k], g = (double)t->gamma[k];
+            t->slopes[k] = (float)(g * r);
+            t->slopes[c + k] = train ? (float)(-g * r * r * r * sum_x / n) : 0;
+            t->slopes[2 * c + k] = train ? (float)(-g * r * sum / n) : 0;
             if (t->dgamma) {
                 /* A term of zeros: with its own statistics xhat is 0, with running ones a constant.
                  */
@@ -240,32 +268,47 @@ size_t norm_sum_scratch_bytes(const struct machine *mc, size_t n_pixels, int c)
     size_t n_threads = (size_t)mc->n_threads, row = (size_t)c;
     return arena_round(n_threads * block_rows(c) * row * sizeof(float)) +
            arena_round(n_threads * 2 * row * sizeof(float)) +
-           arena_round((size_t)count_parts(n_pixels, c) * (1 + NORM_SUM_MAX) * row *
-                       sizeof(double)) +
-           3 * arena_round(NORM_SUM_MAX * row * sizeof(float));
+           arena_round((size_t)count_parts(n_pixels, c) * norm_sum_part_doubles(NORM_SUM_MAX, c) *
+                       sizeof(double));
 }
 
-void norm_sum_backward(const struct machine *mc, float *dy, const float *y,
-                       const struct norm_sum *s, bool train, struct arena tmp)
+static void push_blocks(struct job *j, const struct machine *mc, struct arena *tmp)
+{
+    j->blocks =
+        arena_push(tmp, (size_t)mc->n_threads * j->rows_a_block * (size_t)j->s->c, sizeof(float));
+}
+
+void norm_sum_gather(const struct machine *mc, double *sum, float *dy, const float *y,
+                     const struct norm_sum *s, struct arena tmp)
 {
     struct job j = new_job(mc, s);
-    size_t c = (size_t)s->c, n_threads = (size_t)mc->n_threads, n_terms = (size_t)s->n_terms;
     int n_parts = count_parts(s->n_pixels, s->c);
+    size_t step = norm_sum_part_doubles(s->n_terms, s->c);
     j.dy = dy;
     j.y = y;
-    j.blocks = arena_push(&tmp, n_threads * j.rows_a_block * c, sizeof *j.blocks);
-    j.sums = arena_push(&tmp, n_threads * 2 * c, sizeof *j.sums);
-    j.parts = arena_push(&tmp, (size_t)n_parts * (1 + n_terms) * c, sizeof *j.parts);
-    j.a = arena_push(&tmp, n_terms * c, sizeof *j.a);
-    j.b = arena_push(&tmp, n_terms * c, sizeof *j.b);
-    j.d = arena_push(&tmp, n_terms * c, sizeof *j.d);
+    push_blocks(&j, mc, &tmp);
+    j.sums = arena_push(&tmp, (size_t)mc->n_threads * 2 * (size_t)s->c, sizeof *j.sums);
+    j.parts = arena_push(&tmp, (size_t)n_parts * step, sizeof *j.parts);
     threads_for(mc, n_parts, sums_part, &j);
-    finish_sums(&j, train);
+    memcpy(sum, j.parts, step * sizeof *sum);
+    for (int p = 1; p < n_parts; p++) {
+        for (size_t i = 0; i < step; i++) {
+            sum[i] += j.parts[(size_t)p * step + i];
+        }
+    }
+}
+
+void norm_sum_gradients(const struct machine *mc, const float *dy, const struct norm_sum *s,
+                        struct arena tmp)
+{
     bool wanted = false;
     for (int i = 0; i < s->n_terms; i++) {
-        wanted = wanted || (s->terms[i].dx && (s->terms[i].scale || s->terms[i].dx != dy));
+        wanted = wanted || (s->terms[i].scale && s->terms[i].dx);
     }
     if (wanted) {
-        threads_for(mc, n_parts, gradients_part, &j);
+        struct job j = new_job(mc, s);
+        j.g = dy;
+        push_blocks(&j, mc, &tmp);
+        threads_for(mc, count_parts(s->n_pixels, s->c), gradients_part, &j);
     }
 }

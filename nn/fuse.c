@@ -135,6 +135,65 @@ static void fuse_norms(struct fuse *f)
     }
 }
 
+/* The sum, or normalised sum, that alone makes plain input i of u and that u could take the terms
+ * of. */
+static struct unit *inner_sum(const struct fuse *f, const struct unit *u, int i)
+{
+    if (u->attr.norm_mask >> i & 1) {
+        return NULL;
+    }
+    struct unit *in = sole_maker(f, u->in[i], f->norm_sum);
+    in = in ? in : sole_maker(f, u->in[i], f->sum);
+    bool fits = in && in->attr.act == OP_ACT_NONE && u->n_in - 1 + in->n_in <= OP_MAX_IN &&
+                u->n_params + in->n_params <= OP_MAX_PARAM &&
+                (u->n_params == 0 || in->n_params == 0 ||
+                 (u->attr.eps == in->attr.eps && u->attr.momentum == in->attr.momentum));
+    return fits ? in : NULL;
+}
+
+/* Terms of `from` from input first on, behind those of `to`. */
+static void copy_terms(struct unit *to, const struct unit *from, int first, int last)
+{
+    for (int i = 0, i_param = 0; i < last; i++) {
+        bool normed = from->attr.norm_mask >> i & 1;
+        if (i >= first) {
+            to->attr.norm_mask |= (uint32_t)normed << to->n_in;
+            to->in[to->n_in++] = from->in[i];
+            for (int k = 0; normed && k < 4; k++) {
+                to->params[to->n_params++] = from->params[i_param + k];
+            }
+        }
+        i_param += normed ? 4 : 0;
+    }
+}
+
+/* Sums of sums become one: what lies between is neither written nor read. */
+static void flatten_sums(struct fuse *f)
+{
+    for (int i = 0; i < f->plan->n_units; i++) {
+        struct unit *u = &f->plan->units[i];
+        for (int j = 0; (u->op == f->norm_sum || u->op == f->sum) && j < u->n_in; j++) {
+            struct unit *in = inner_sum(f, u, j), flat = *u;
+            if (!in) {
+                continue;
+            }
+            flat.n_in = flat.n_params = 0;
+            flat.attr.norm_mask = 0;
+            copy_terms(&flat, u, 0, j);
+            copy_terms(&flat, in, 0, in->n_in);
+            copy_terms(&flat, u, j + 1, u->n_in);
+            if (in->n_params > 0) {
+                flat.op = f->norm_sum;
+                flat.attr.eps = in->attr.eps;
+                flat.attr.momentum = in->attr.momentum;
+            }
+            *u = flat;
+            drop(f, in);
+            j--; /* its terms may be sums again */
+        }
+    }
+}
+
 /* A relu that only convolutions read is computed by them. */
 static void fuse_relu_in(struct fuse *f)
 {
@@ -301,6 +360,9 @@ void fuse_units(struct plan *plan, struct arena *keep, enum net_mode mode)
     count_uses(&f);
     fuse_norms(&f);
     drop_unread(&f);
+    close_gaps(&f);
+    count_uses(&f);
+    flatten_sums(&f);
     close_gaps(&f);
     fuse_relu_in(&f);
     close_gaps(&f);

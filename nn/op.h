@@ -10,7 +10,7 @@
 #include "core/machine.h"
 #include "core/tensor.h"
 
-enum { OP_MAX_IN = 8, OP_MAX_PARAM = 16 };
+enum { OP_MAX_IN = 8, OP_MAX_PARAM = 16, OP_MAX_PARTS = 64 };
 
 enum op_act { OP_ACT_NONE, OP_ACT_RELU };
 
@@ -58,13 +58,35 @@ struct op_io {
     struct tensor dy;            /* backward: gradient of y; backward may overwrite it */
     struct tensor dx[OP_MAX_IN]; /* backward: gradients wanted; data NULL = not wanted */
     bool dx_add[OP_MAX_IN];      /* add to dx rather than overwrite */
+    bool one_of_parts;           /* backward: dw is one of several that will be added up */
     float *w[OP_MAX_PARAM];      /* parameters in the order of `params` */
     float *dw[OP_MAX_PARAM];     /* their gradients, overwritten; NULL for those not trained */
     const void *prepared;        /* forward: what prepare returned; NULL = nothing was prepared */
     void *save;                  /* save_bytes that live from forward to backward */
-    bool train;                  /* batch statistics, draws ... */
+    /* For ops with `gather`: */
+    int n_batch;            /* images of the whole batch, of which these tensors hold n */
+    int i_part;             /* which part of it they are */
+    void *parts[OP_MAX_IN]; /* what gather left of input i; backward: parts[0] */
+    int n_parts[OP_MAX_IN]; /* in so many parts, of op_part_first(n_batch, n_parts, p) on */
+    bool train;             /* batch statistics, draws ... */
     uint64_t noise_seed, noise_step; /* what an op's draws are keyed by (net_set_noise) */
-    struct arena tmp;            /* scratch_bytes, forgotten on return */
+    struct arena tmp;                /* scratch_bytes, forgotten on return */
+};
+
+/*
+ * What an op that works image by image must know of the whole batch first. The batch comes in
+ * parts, by size alone. gather sees the images of one part and leaves part_bytes at parts[i] +
+ * i_part part_bytes; settle, once, sees all parts (OP_MAX_PARTS at most) and leaves in `save` what
+ * forward or backward needs. Their order: gather of every part, settle, forward of every part.
+ */
+struct op_gather {
+    size_t (*part_bytes)(const struct op_attr *attr, int n_in, int c);
+    /* Is input i gathered? Its dx is written by `backward`, that of the others by gather_dy. */
+    bool (*reads)(const struct op_attr *attr, int i);
+    void (*gather_x)(const struct op_io *io, int i); /* if io->train */
+    void (*settle_forward)(const struct op_io *io);
+    void (*gather_dy)(const struct op_io *io);
+    void (*settle_backward)(const struct op_io *io); /* dw too */
 };
 
 struct op {
@@ -78,6 +100,12 @@ struct op {
     bool keeps_zero; /* zeros in, zeros out (unless attr.bias): such a node is never run on zeros */
     /* dx[i] may be the memory of dy; for an input through a batch norm only if it is alone. */
     bool dx_over_dy;
+    /* Forward and backward of some images do not depend on the others, and dw of a batch is the sum
+     * of dw of its parts, unless `gather` says what they need of the batch. Such ops are run one
+     * part
+     * of a batch after another, so that what one writes is still near when the next reads it. */
+    bool by_image;
+    const struct op_gather *gather; /* NULL = nothing */
     /* Output shape and parameters from input shapes; returns false with e filled for what cannot
      * be. */
     bool (*infer)(const struct op_attr *attr, const struct shape *in, int n_in, struct shape *out,
@@ -98,5 +126,11 @@ struct op {
     int64_t (*macs)(const struct op_attr *attr, const struct shape *in, int n_in,
                     struct shape out); /* NULL = 0 */
 };
+
+/* Image where part p of n begins: parts differ by one image at most. */
+static inline int op_part_first(int n_batch, int n_parts, int p)
+{
+    return (int)((int64_t)n_batch * p / n_parts);
+}
 
 #endif

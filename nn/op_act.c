@@ -72,7 +72,8 @@ static void tanh_bwd(const struct op_io *io)
     backward_from(io, VEC_TANH, io->x[0].data);
 }
 
-#define UNARY .n_in_min = 1, .n_in_max = 1, .dx_over_dy = true, .infer = act_infer
+#define UNARY                                                                                      \
+    .n_in_min = 1, .n_in_max = 1, .dx_over_dy = true, .by_image = true, .infer = act_infer
 
 const struct op op_act_relu = {.name = "relu",
                                UNARY,

@@ -80,7 +80,12 @@ static void conv_bwd(const struct op_io *io)
     struct conv_shape s = shape_of(io->attr, x->n, x->h, x->w, x->c);
     bool relu_in = io->attr->relu_in;
     if (io->dw[0]) {
-        conv_backward_weights(io->mc, io->dw[0], x->data, dy, &s, relu_in, CONV_AUTO, io->tmp);
+        if (io->one_of_parts) {
+            conv_backward_weights_part(io->mc, io->dw[0], x->data, dy, &s, relu_in, CONV_AUTO,
+                                       io->tmp);
+        } else {
+            conv_backward_weights(io->mc, io->dw[0], x->data, dy, &s, relu_in, CONV_AUTO, io->tmp);
+        }
     }
     if (io->attr->bias && io->dw[1]) {
         conv_backward_bias(io->mc, io->dw[1], dy, (size_t)s.n * (size_t)s.oh * (size_t)s.ow, s.k,
@@ -105,6 +110,7 @@ const struct op op_conv = {
     .n_in_min = 1,
     .n_in_max = 1,
     .keeps_x = true,
+    .by_image = true,
     .infer = conv_infer,
     .scratch_bytes = conv_scratch,
     .forward = conv_fwd,

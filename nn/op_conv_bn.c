@@ -159,6 +159,7 @@ const struct op op_conv_bn = {
     .name = "conv_bn",
     .n_in_min = 1,
     .n_in_max = 2,
+    .by_image = true,
     .infer = conv_bn_infer,
     .scratch_bytes = conv_bn_scratch,
     .forward = conv_bn_fwd,

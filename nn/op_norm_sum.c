@@ -14,7 +14,7 @@
 enum { GAMMA, BETA, RUNNING_MEAN, RUNNING_VAR, N_PARAMS };
 /* Rows of [c] for each normalised input, from forward to backward; one more row holds the sum of
  * shifts. */
-enum { MEAN, RSTD, SCALE, N_ROWS };
+enum { MEAN, RSTD, SCALE, SLOPES, N_ROWS = SLOPES + 3 };
 
 static bool is_normed(const struct op_attr *attr, int i)
 {
@@ -83,6 +83,37 @@ static void move_running(const struct op_io *io, float *const *w, const float *m
     }
 }
 
+static size_t norm_sum_part_bytes(const struct op_attr *attr, int n_in, int c)
+{
+    ASSERT(attr && n_in <= NORM_SUM_MAX);
+    return MAX(norm_sum_part_doubles(n_in, c), 2 * (size_t)c) * sizeof(double);
+}
+
+static size_t image_pixels(const struct op_io *io)
+{
+    return (size_t)io->y.h * (size_t)io->y.w;
+}
+
+static void norm_sum_gather_x(const struct op_io *io, int i)
+{
+    double *part = (double *)io->parts[i] + (size_t)io->i_part * 2 * (size_t)io->y.c;
+    norm_part(io->mc, part, io->x[i].data, (size_t)io->y.n * image_pixels(io), io->y.c, io->tmp);
+}
+
+/* Mean and variance of an input over the batch. */
+static void unite(const struct op_io *io, int i, float *mean, float *var)
+{
+    size_t rows[OP_MAX_PARTS];
+    int n = io->n_parts[i];
+    ASSERT(n >= 1 && n <= OP_MAX_PARTS);
+    for (int p = 0; p < n; p++) {
+        rows[p] =
+            (size_t)(op_part_first(io->n_batch, n, p + 1) - op_part_first(io->n_batch, n, p)) *
+            image_pixels(io);
+    }
+    norm_unite(mean, var, io->parts[i], rows, n, io->y.c);
+}
+
 /* Mean, 1 / deviation and scale of one normalised input; its shift is added to the common one. */
 static void prepare_input(const struct op_io *io, int i_in, float *const *w, size_t n_pixels)
 {
@@ -94,9 +125,9 @@ static void prepare_input(const struct op_io *io, int i_in, float *const *w, siz
         memcpy(mean, w[RUNNING_MEAN], (size_t)c * sizeof *mean);
         memcpy(rstd, w[RUNNING_VAR], (size_t)c * sizeof *rstd);
     } else {
-        if (io->x[i_in].data) {
-            norm_stats(io->mc, mean, rstd, io->x[i_in].data, n_pixels, c, io->tmp);
-        } else {
+        if (io->n_parts[i_in] > 0) {
+            unite(io, i_in, mean, rstd);
+        } else { /* zeros */
             memset(mean, 0, (size_t)c * sizeof *mean);
             memset(rstd, 0, (size_t)c * sizeof *rstd);
         }
@@ -123,6 +154,7 @@ static struct norm_sum describe(const struct op_io *io)
             t->scale = row_of(io, i, SCALE);
             t->mean = row_of(io, i, MEAN);
             t->rstd = row_of(io, i, RSTD);
+            t->slopes = row_of(io, i, SLOPES);
             t->gamma = io->w[i_param + GAMMA];
             t->dgamma = io->dw[i_param + GAMMA];
             t->dbeta = io->dw[i_param + BETA];
@@ -132,24 +164,42 @@ static struct norm_sum describe(const struct op_io *io)
     return s;
 }
 
-static void norm_sum_fwd(const struct op_io *io)
+static void norm_sum_settle_forward(const struct op_io *io)
 {
-    size_t n_pixels = (size_t)io->y.n * (size_t)io->y.h * (size_t)io->y.w;
     memset(io->save, 0, (size_t)io->y.c * sizeof(float));
     for (int i = 0, i_param = 0; i < io->n_in; i++) {
         if (is_normed(io->attr, i)) {
-            prepare_input(io, i, &io->w[i_param], n_pixels);
+            prepare_input(io, i, &io->w[i_param], (size_t)io->n_batch * image_pixels(io));
             i_param += N_PARAMS;
         }
     }
+}
+
+static void norm_sum_fwd(const struct op_io *io)
+{
     struct norm_sum s = describe(io);
     norm_sum_forward(io->mc, io->y.data, &s);
+}
+
+static void norm_sum_gather_dy(const struct op_io *io)
+{
+    struct norm_sum s = describe(io);
+    double *part =
+        (double *)io->parts[0] + (size_t)io->i_part * norm_sum_part_doubles(io->n_in, io->y.c);
+    norm_sum_gather(io->mc, part, io->dy.data, io->y.data, &s, io->tmp);
+}
+
+static void norm_sum_settle_backward(const struct op_io *io)
+{
+    struct norm_sum s = describe(io);
+    norm_sum_settle(&s, io->parts[0], io->n_parts[0], (size_t)io->n_batch * image_pixels(io),
+                    io->train);
 }
 
 static void norm_sum_bwd(const struct op_io *io)
 {
     struct norm_sum s = describe(io);
-    norm_sum_backward(io->mc, io->dy.data, io->y.data, &s, io->train, io->tmp);
+    norm_sum_gradients(io->mc, io->dy.data, &s, io->tmp);
 }
 
 /* The output only where ReLU's mask is read from it. */
@@ -157,6 +207,15 @@ static bool norm_sum_keeps(const struct op_attr *attr, int n_in, int i)
 {
     return i >= 0 ? is_normed(attr, i) : attr->act == OP_ACT_RELU && n_in > 1;
 }
+
+static const struct op_gather norm_sum_gathers = {
+    .part_bytes = norm_sum_part_bytes,
+    .reads = is_normed,
+    .gather_x = norm_sum_gather_x,
+    .settle_forward = norm_sum_settle_forward,
+    .gather_dy = norm_sum_gather_dy,
+    .settle_backward = norm_sum_settle_backward,
+};
 
 const struct op op_norm_sum = {
     .name = "norm_sum",
@@ -167,6 +226,8 @@ const struct op op_norm_sum = {
     .keeps = norm_sum_keeps,
     .takes_zeros = true,
     .dx_over_dy = true,
+    .by_image = true,
+    .gather = &norm_sum_gathers,
     .infer = norm_sum_infer,
     .scratch_bytes = norm_sum_scratch,
     .save_bytes = norm_sum_save,

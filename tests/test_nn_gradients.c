@@ -660,6 +660,53 @@ static void bench_init(struct bench *b, struct arena *tmp, const struct machine 
             MAX(scratch, b->op->scratch_bytes(mc, &t->attr, t->n, t->in, t->n_in, out, back == 1));
     }
     b->io.tmp = arena_carve(tmp, scratch);
+    b->io.n_batch = t->n;
+    for (int i = 0; b->op->gather && i < t->n_in; i++) {
+        b->io.parts[i] = arena_push(tmp, b->op->gather->part_bytes(&t->attr, t->n_in, out.c), 1);
+    }
+}
+
+/* The whole batch as one part. */
+static void run_forward(struct bench *b)
+{
+    const struct op_gather *g = b->op->gather;
+    for (int i = 0; g && i < b->io.n_in; i++) {
+        if (b->io.train && b->io.x[i].data && g->reads(b->io.attr, i)) {
+            g->gather_x(&b->io, i);
+            b->io.n_parts[i] = 1;
+        }
+    }
+    if (g) {
+        g->settle_forward(&b->io);
+    }
+    b->op->forward(&b->io);
+}
+
+/* dx of gathered inputs belongs to backward, the others' to gather_dy. */
+static void keep_dx(struct op_io *io, const struct bench *b, bool gathered)
+{
+    *io = b->io;
+    for (int i = 0; i < io->n_in; i++) {
+        if (b->op->gather->reads(io->attr, i) != gathered) {
+            io->dx[i].data = NULL;
+        }
+    }
+}
+
+static void run_backward(struct bench *b)
+{
+    const struct op_gather *g = b->op->gather;
+    if (!g) {
+        b->op->backward(&b->io);
+        return;
+    }
+    struct op_io io;
+    b->io.n_parts[0] = 1;
+    keep_dx(&io, b, false);
+    g->gather_dy(&io);
+    g->settle_backward(&b->io);
+    keep_dx(&io, b, true);
+    b->op->backward(&io);
 }
 
 static double loss(const struct bench *b, const struct check *check)
@@ -720,7 +767,7 @@ static void check_backward(struct bench *b, const struct check *check, double *c
             b->io.dx[i].data[j] = add ? 1 : NAN;
         }
     }
-    b->op->backward(&b->io);
+    run_backward(b);
     for (int i = 0; i < b->ref.n_in; i++) {
         if (!b->io.x[i].data) {
             continue;
@@ -743,7 +790,7 @@ static void check_trial(const struct machine *mc, const struct check *check, uin
     struct bench b;
     bench_init(&b, &tmp, mc, check, &t, &r);
     check->reference(&b.ref);
-    b.op->forward(&b.io);
+    run_forward(&b);
     expect_close(check->op, "y", 0, b.io.y.data, b.ref.y, b.y_count, 0);
     if (!b.op->backward) {
         return; /* evaluation only */
