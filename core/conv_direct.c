@@ -148,7 +148,8 @@ static void direct_flat_item(void *ctx, int item, int i_thread)
     size_t p = (size_t)item * DIRECT_FLAT_PIXELS, end = MIN(n, p + DIRECT_FLAT_PIXELS);
     size_t step = MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
     float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
-    bool far = c > 16 && n * c > CONV_FAR_FLOATS; /* rows of one line are foreseen anyway */
+    /* Short rows are foreseen by the processor. */
+    bool far = c > 16 && MAX(c, (size_t)d->m.dst_c) > 64 && n * c > CONV_FAR_FLOATS;
     for (; p < end; p += step) {
         size_t rows = MIN(step, end - p);
         const float *x = d->src + p * c;

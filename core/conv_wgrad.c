@@ -21,18 +21,21 @@
 enum { WGRAD_BLOCK_FLOATS = 12288, WGRAD_MAX_ROWS = 64, WGRAD_PARTS = 8 };
 /* Fewer pixels than this make loading and storing dw too large a share. */
 enum { WGRAD_MIN_PIXELS = 64 };
+/* Rows of a product between which the next pixels of far tensors are asked for. */
+enum { WGRAD_FAR_ROWS = 28 };
 
 struct wgrad_job {
     const struct conv_job *j;
     float *parts;  /* [n_parts, weights] */
-    float *copies; /* [n_threads, copy_floats]: rows of x with halo */
-    size_t n_weights, copy_floats, row_floats;
+    float *copies; /* [n_threads, copy_floats + turned_floats]: rows of x with halo, dw turned */
+    size_t n_weights, copy_floats, turned_floats, row_floats;
     int n_parts, rows; /* rows: output rows in a block */
     int right;         /* halo columns after a row; before it: pad */
     bool flat;         /* 1 x 1: the images of a part are one row of pixels */
     int pixels;        /* of it in a block */
     bool in_place;     /* rows of x are read where they are */
     bool far;          /* x or dy come from far */
+    bool flip;         /* 1x1: rows of the product are output channels */
     bool split;        /* an item is one kernel row of a part, not all of them */
 };
 
@@ -52,6 +55,11 @@ static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_s
     g.pixels = MAX(WGRAD_BLOCK_FLOATS / (s->c + s->k), (int)WGRAD_MIN_PIXELS);
     size_t copy = g.flat ? (size_t)g.pixels * (size_t)s->c : (size_t)in_rows * g.row_floats;
     g.copy_floats = arena_round(copy * sizeof(float)) / sizeof(float);
+    /* Columns fill registers, and more than one: as on sixteen lanes, whatever the tier. */
+    size_t by_k = (size_t)DIV_UP(s->k, 16) * (size_t)s->c;
+    size_t by_c = (size_t)DIV_UP(s->c, 16) * (size_t)s->k;
+    g.flip = g.flat && s->groups == 1 && (by_c < by_k || (s->k <= 16 && s->c >= 32));
+    g.turned_floats = g.flip ? arena_round(g.n_weights * sizeof(float)) / sizeof(float) : 0;
     size_t n_x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
     size_t n_dy = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
     g.far = MAX(n_x, n_dy) > CONV_FAR_FLOATS && MAX(s->c, s->k) > 64;
@@ -124,41 +132,68 @@ static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, co
     }
 }
 
-/* Pixels of images first .. last - 1 of a 1x1 convolution. */
-static void wgrad_flat(const struct wgrad_job *w, float *dw, int first, int last, float *copy)
+/* A slice of the next block of pixels: brought near piece by piece, between products. */
+static void wgrad_flat_prefetch(const struct wgrad_job *w, const float *x, const float *dy,
+                                size_t ahead, size_t piece, size_t n_pieces)
+{
+    size_t c = (size_t)w->j->s->c, k = (size_t)w->j->s->k;
+    size_t first = ahead * piece / n_pieces, last = ahead * (piece + 1) / n_pieces;
+    conv_room_prefetch(x + first * c, 1, (last - first) * c, 0, false);
+    conv_room_prefetch(dy + first * k, 1, (last - first) * k, 0, false);
+}
+
+/* n pixels from x and dy on: dw (+)= x^T dy, or dy^T x if flipped. next: x of the `ahead` pixels
+ * that follow, to be asked for. */
+static void wgrad_flat_block(const struct wgrad_job *w, float *dw, const float *x, const float *dy,
+                             size_t n, const float *next, size_t ahead, bool fresh)
 {
     const struct conv_shape *s = w->j->s;
-    const struct kernels *k = w->j->mc->k;
-    size_t image = (size_t)s->h * (size_t)s->w, c = (size_t)s->c, kk = (size_t)s->k;
-    size_t begin = (size_t)first * image, end = (size_t)last * image, step = (size_t)w->pixels;
     int cg = s->c / s->groups, kg = s->k / s->groups;
+    int n_rows = w->flip ? s->k : cg, rows = w->far ? (int)WGRAD_FAR_ROWS : n_rows;
+    int n_pieces = DIV_UP(n_rows, rows) * s->groups;
+    struct kernel_tap tap = {.n = (int)n};
+    for (int i = 0; i < n_pieces; i++) {
+        int g = i % s->groups, r = i / s->groups * rows;
+        if (w->far) {
+            wgrad_flat_prefetch(w, next, dy + n * (size_t)s->k, ahead, (size_t)i, (size_t)n_pieces);
+        }
+        struct kernel_gemm m = {.x = (w->flip ? dy : x) + g * cg + r,
+                                .w = (w->flip ? x : dy) + g * kg,
+                                .taps = &tap,
+                                .n_taps = 1,
+                                .x_row = 1,
+                                .x_inner = w->flip ? s->k : s->c,
+                                .w_inner = w->flip ? s->c : s->k,
+                                .y_row = w->flip ? s->c : s->k,
+                                .n_rows = (size_t)MIN(rows, n_rows - r),
+                                .n_cols = w->flip ? s->c : kg,
+                                .accumulate = !fresh};
+        m.y = dw + g * kg + (ptrdiff_t)r * m.y_row;
+        w->j->mc->k->gemm_taps_f32(&m);
+    }
+}
+
+/* Pixels of images first .. last - 1 of a 1x1 convolution. copy: room for a block of x; turned: for
+ * dw with its sides exchanged. */
+static void wgrad_flat(const struct wgrad_job *w, float *dw, int first, int last, float *copy,
+                       float *turned)
+{
+    const struct conv_shape *s = w->j->s;
+    const struct kernels *kernels = w->j->mc->k;
+    size_t image = (size_t)s->h * (size_t)s->w, c = (size_t)s->c, k = (size_t)s->k;
+    size_t begin = (size_t)first * image, end = (size_t)last * image, step = (size_t)w->pixels;
     for (size_t p = begin; p < end; p += step) {
         size_t n = MIN(step, end - p), ahead = MIN(step, end - p - n);
-        const float *x = w->j->x + p * c, *dy = w->j->dy + p * kk;
-        if (w->far) {
-            conv_room_prefetch(x + n * c, 1, ahead * c, 0, false);
-            conv_room_prefetch(dy + n * kk, 1, ahead * kk, 0, false);
-        }
+        const float *x = w->j->x + p * c, *dy = w->j->dy + p * k;
         if (w->j->relu_in) {
-            k->vec_act_f32(copy, x, n * c, KERNEL_RELU);
+            kernels->vec_act_f32(copy, x, n * c, KERNEL_RELU);
             x = copy;
         }
-        struct kernel_tap tap = {.n = (int)n};
-        for (int g = 0; g < s->groups; g++) {
-            struct kernel_gemm m = {.x = x + g * cg,
-                                    .w = dy + g * kg,
-                                    .y = dw + g * kg,
-                                    .taps = &tap,
-                                    .n_taps = 1,
-                                    .x_row = 1,
-                                    .x_inner = s->c,
-                                    .w_inner = s->k,
-                                    .y_row = s->k,
-                                    .n_rows = (size_t)cg,
-                                    .n_cols = kg,
-                                    .accumulate = p > begin};
-            k->gemm_taps_f32(&m);
-        }
+        wgrad_flat_block(w, w->flip ? turned : dw, x, dy, n, w->j->x + (p + n) * c, ahead,
+                         p == begin);
+    }
+    if (w->flip) {
+        kernels->vec_transpose_f32(dw, s->k, turned, s->c, s->k, s->c);
     }
 }
 
@@ -169,12 +204,12 @@ static void wgrad_item(void *ctx, int item, int i_thread)
     int part = w->split ? item / s->kh : item;
     int r0 = w->split ? item % s->kh : 0, r1 = w->split ? r0 + 1 : s->kh;
     float *dw = w->parts + (size_t)part * w->n_weights;
-    float *copy = w->copies + (size_t)i_thread * w->copy_floats;
+    float *copy = w->copies + (size_t)i_thread * (w->copy_floats + w->turned_floats);
     memset(copy, 0, w->copy_floats * sizeof *copy);
     int first = (int)((int64_t)s->n * part / w->n_parts);
     int last = (int)((int64_t)s->n * (part + 1) / w->n_parts);
     if (w->flat) {
-        wgrad_flat(w, dw, first, last, copy);
+        wgrad_flat(w, dw, first, last, copy, copy + w->copy_floats);
         return;
     }
     for (int i = first; i < last; i++) {
@@ -211,7 +246,8 @@ size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shap
 {
     struct wgrad_job w = wgrad_plan(mc, s, true, false);
     return arena_round((size_t)w.n_parts * w.n_weights * sizeof(float)) +
-           arena_round((size_t)mc->n_threads * w.copy_floats * sizeof(float));
+           arena_round((size_t)mc->n_threads * (w.copy_floats + w.turned_floats) *
+                       sizeof(float));
 }
 
 void conv_wgrad_run(const struct conv_job *j)
@@ -223,7 +259,8 @@ void conv_wgrad_run(const struct conv_job *j)
     if (w.n_parts > 1) {
         w.parts = arena_push(&tmp, (size_t)w.n_parts * w.n_weights, sizeof(float));
     }
-    w.copies = arena_push(&tmp, (size_t)j->mc->n_threads * w.copy_floats, sizeof(float));
+    w.copies = arena_push(&tmp, (size_t)j->mc->n_threads * (w.copy_floats + w.turned_floats),
+                          sizeof(float));
     threads_for(j->mc, w.n_parts * (w.split ? j->s->kh : 1), wgrad_item, &w);
     if (w.n_parts == 1) {
         return;

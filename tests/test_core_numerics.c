@@ -377,6 +377,9 @@ static const struct conv_shape conv_shapes[] = {
     SHAPE(2, 16, 16, 32, 64, 3, 3, 2, 1, 1),
     SHAPE(2, 16, 16, 16, 32, 1, 1, 2, 0, 1),
     SHAPE(2, 16, 16, 16, 32, 1, 1, 1, 0, 1),
+    /* rows of the product of backward weights are output channels; the second comes from far */
+    SHAPE(9, 12, 12, 40, 16, 1, 1, 1, 0, 1),
+    SHAPE(2, 64, 64, 72, 8, 1, 1, 1, 0, 1),
     SHAPE(2, 32, 32, 3, 16, 3, 3, 1, 1, 1),
     SHAPE(9, 16, 16, 1, 16, 3, 3, 1, 1, 1),
     /* ResNet on 224x224, smaller */

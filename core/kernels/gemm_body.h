@@ -144,12 +144,66 @@ static gemm_tile_fn *const gemm_near_tiles[GEMM_MAX_ROWS] = {
 #undef GEMM_ROW
 };
 
+/* One register of columns and sixteen channels (near ones): with thirty-two registers all weights
+ * stay in them, and short tiles let the loads of the next ones run ahead of products that wait for
+ * memory (1x1 16 -> 16 of 131072 pixels: .60 -> .31 ms). */
+enum { GEMM_SQUARE = VL == 16, GEMM_SQUARE_ROWS = 8 };
+
+SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 w[GEMM_NEAR])
+{
+    v_f32 acc[GEMM_SQUARE_ROWS];
+    V_FOR (p, P) {
+        acc[p] = v_zero();
+    }
+    V_FOR (i, GEMM_NEAR) {
+        V_FOR (p, P) {
+            v_f32 b = GEMM_ONE(x + p * GEMM_NEAR + i);
+            acc[p] = GEMM_MULTIPLY_ADD(b, w[i], acc[p]);
+        }
+    }
+    V_FOR (p, P) {
+        v_store(y + p * VL, acc[p]);
+    }
+}
+
+static bool gemm_is_square(const struct kernel_gemm *g)
+{
+    return GEMM_SQUARE && g->n_cols == VL && g->n_rows > GEMM_MAX_ROWS && g->n_taps == 1 &&
+           g->taps[0].n == GEMM_NEAR && g->x_row == GEMM_NEAR && g->x_inner == 1 &&
+           g->y_row == VL && !g->accumulate && !g->post;
+}
+
+static __attribute__((noinline)) void gemm_squares(const struct kernel_gemm *g)
+{
+    const float *x = g->x + g->taps[0].x, *from = g->w + g->taps[0].w;
+    float *y = g->y;
+    v_f32 w[GEMM_NEAR];
+    V_FOR (i, GEMM_NEAR) {
+        w[i] = v_load(from + i * g->w_inner);
+    }
+    size_t n = g->n_rows;
+    for (; n >= GEMM_SQUARE_ROWS; n -= GEMM_SQUARE_ROWS) {
+        gemm_square(GEMM_SQUARE_ROWS, y, x, w);
+        x += GEMM_SQUARE_ROWS * GEMM_NEAR;
+        y += GEMM_SQUARE_ROWS * VL;
+    }
+    for (; n > 0; n--) {
+        gemm_square(1, y, x, w);
+        x += GEMM_NEAR;
+        y += VL;
+    }
+}
+
 void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
 {
     static const size_t rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
                                                  SIMD_ROWS_4};
     const int n_vec = (int)((unsigned)(g->n_cols + VL - 1) / VL);
     if (g->n_rows == 0 || n_vec == 0) {
+        return;
+    }
+    if (gemm_is_square(g)) {
+        gemm_squares(g);
         return;
     }
     unsigned n_blocks = ((unsigned)n_vec + SIMD_COLS - 1) / SIMD_COLS;
