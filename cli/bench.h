@@ -57,6 +57,14 @@ const struct bench_kind *bench_at(int i);
 MUST_USE bool bench_open(struct bench_case cases[BENCH_MAX_CASES], int *n, struct arena *keep,
                          const char *problem, const struct bench_request *request, struct err *e);
 
+/* Whole networks are held to the plain C kernels in fp32 within this share of the largest value:
+ * rounding grows from layer to layer, to about 1e-5, with products of bf16 to some 2e-3; a wrong
+ * kernel is far off. */
+static inline double bench_share(const struct machine *mc)
+{
+    return mc->bf16 ? 0.03 : 1e-3;
+}
+
 /* n numbers from -1, 0, 1: sums of fewer than 2^24 products of them are exact in float in any
  * order. NULL: e is set. */
 float *bench_data(struct arena *keep, size_t n, uint64_t index, struct err *e);

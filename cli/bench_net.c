@@ -129,9 +129,7 @@ static void bench_net_run(const struct bench_case *c, struct arena tmp)
     }
 }
 
-/* The same start by the plain C kernels, on a few images. Rounding grows from layer to layer; a
- * thousandth of the largest logit is far above it (1e-5 is usual) and far below what a wrong kernel
- * does. */
+/* The same start by the plain C kernels, on a few images. */
 static bool bench_net_check(const struct bench_case *c, struct arena tmp, struct err *e)
 {
     const struct bench_net *b = c->state;
@@ -154,7 +152,7 @@ static bool bench_net_check(const struct bench_case *c, struct arena tmp, struct
         largest = fmax(largest, fabs((double)expected[i]));
     }
     return bench_compare(net_forward(few.net, c->mc, few.x, few.n, few.mode != BENCH_NET_INFER),
-                         expected, n, 1e-3 * largest, e);
+                         expected, n, bench_share(c->mc) * largest, e);
 }
 
 const struct bench_kind bench_net = {

@@ -134,8 +134,7 @@ static void bench_score_run(const struct bench_case *c, struct arena tmp)
 
 /* The value before any update, on a few images, by the plain C kernels too. After updates nothing
  * can be told this way: where a cell has no skip, ReLU makes of a change of the images by 1e-7 one
- * of the gradients by a tenth, whatever the kernels. Rounding alone stays far below a thousandth of
- * the value, and a wrong kernel does not. */
+ * of the gradients by a tenth, whatever the kernels. */
 static bool bench_score_check(const struct bench_case *c, struct arena tmp, struct err *e)
 {
     struct bench_score few = *(const struct bench_score *)c->state;
@@ -148,7 +147,8 @@ static bool bench_score_check(const struct bench_case *c, struct arena tmp, stru
         !bench_score_value(&few, c->mc, tmp, &value, e)) {
         return false;
     }
-    if (!(fabs(value - expected) <= 1e-3 * fabs(expected)) && !(isnan(value) && isnan(expected))) {
+    if (!(fabs(value - expected) <= bench_share(c->mc) * fabs(expected)) &&
+        !(isnan(value) && isnan(expected))) {
         return err_set(e, ERR_FAILED, "before any update the score is %.9g, the reference %.9g",
                        value, expected);
     }

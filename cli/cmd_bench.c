@@ -9,6 +9,7 @@
 #include "cli/roofline.h"
 #include "cli/timer.h"
 #include "cli/tuner.h"
+#include "core/conv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -126,7 +127,10 @@ static void bench_say_machine(const struct bench_session *s)
         }
         fprintf(stderr, "\n");
     }
-    if (timer_noisy(t)) {
+    if (s->n_rows == 0) {
+        fprintf(stderr, "no rows: none of the problems goes by --dir %s and --algo %s here\n",
+                s->request.dir, s->request.algo);
+    } else if (timer_noisy(t)) {
         fprintf(stderr, "the machine was busy: times are too long\n");
     } else if (4 * s->n_noisy > s->n_rows) {
         fprintf(stderr, "the machine was noisy: %d of %d rows spread by more than %.0f %%\n",
@@ -178,6 +182,16 @@ static bool bench_is_one_of(const char *option, const char *value, const char *k
     }
     err_set(e, ERR_USAGE, "--%s %.40s: unknown", option, value);
     return err_hint(e, "one of: %s", known);
+}
+
+/* "all auto ref direct ...": what --algo may be. */
+static const char *bench_algos(struct arena *keep)
+{
+    const char *names = "all";
+    for (int a = 0; a < CONV_N_ALGOS; a++) {
+        names = arena_printf(keep, "%s %s", names, conv_algo_name((enum conv_algo)a));
+    }
+    return names;
 }
 
 static bool bench_list(const struct options *o, struct arena *keep, struct err *e)
@@ -248,8 +262,7 @@ static bool bench_cmd_run(const struct options *o, struct arena *keep, struct er
     return compute_open(&s.mc, o, keep, e) &&
            bench_is_one_of("dir", s.request.dir,
                            "all fwd bwd_data bwd_weights train grad infer read copy", e) &&
-           bench_is_one_of("algo", s.request.algo,
-                           "auto all ref direct winograd im2col gemm depthwise bf16", e) &&
+           bench_is_one_of("algo", s.request.algo, bench_algos(keep), e) &&
            bench_is_one_of("cache", options_text(o, "cache"), "warm cold", e) &&
            problems_gather(&s.problems, o, keep, e) && bench_measure(&s, e);
 }
@@ -259,9 +272,8 @@ static const struct option_spec bench_options[] = {
     {"dir", OPTION_TEXT, "NAME", "all",
      "direction: fwd, bwd_data, bwd_weights, train, grad, infer, read, copy, or all", 0, 0},
     {"algo", OPTION_TEXT, "NAME", "auto",
-     "of convolutions: auto is the one that training takes, all is every one but ref, or ref, "
-     "direct, winograd, im2col, gemm, depthwise, bf16",
-     0, 0},
+     "of convolutions: auto is the one that training takes, all is every one but ref, or one by "
+     "its name (--list has them)", 0, 0},
     {"cache", OPTION_TEXT, "NAME", "warm",
      "warm: a timing runs the case again and again; cold: before each run every thread walks over "
      "twice the last cache, and a timing is one run",

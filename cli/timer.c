@@ -95,8 +95,9 @@ static bool timer_prepare(const struct timer *t, const struct bench_case *c,
                           struct timer_times *times, struct arena tmp, struct err *e)
 {
     if (t->o.check && !c->kind->check(c, tmp, e)) {
-        return err_wrap(e, "%s %s by %s, %s", c->problem, c->direction, c->algo,
-                        cpu_tier_name(c->mc->tier));
+        err_wrap(e, "%s %s by %s, %s", c->problem, c->direction, c->algo,
+                 cpu_tier_name(c->mc->tier));
+        return err_hint(e, "a wrong result is a bug worth reporting; --no-check times it as it is");
     }
     c->kind->run(c, tmp);
     double once = t->o.cold ? t->o.min_s : timer_time(t, c, 1, tmp);

@@ -75,6 +75,10 @@ assert [k["form"][:5] for k in v["kinds"]][0] == "conv:" and "gemm:m1024n64k576"
 ' 2>&1)
 result "and so in JSON" $? "$out"
 
+"$hdnas" bench $quick --threads 1 --precision bf16 net:resnet20:n2:train conv:n2h8c16k16r1 score:rmi-paper:0:n4s1 >"$tmp/out" 2>"$tmp/err"
+[ $? -eq 0 ] && [ "$(cut -d, -f5 "$tmp/out" | grep -c '^bf16$')" -eq 5 ]
+result "--precision bf16" $? "$(cat "$tmp/out" "$tmp/err")"
+
 # Cold caches, bandwidths, and the picture of it all.
 "$hdnas" bench $quick --threads 1 --cache cold --dir fwd conv:n1h9c8k8r3 >"$tmp/out" 2>"$tmp/err" && tail -1 "$tmp/out" | grep -q ',cold$'
 result "cold caches" $? "$(cat "$tmp/out" "$tmp/err")"
@@ -136,6 +140,12 @@ done
 "$hdnas" bench --algo nonsense gemm:m1n1k1 >/dev/null 2>"$tmp/err"
 [ $? -eq 2 ] && grep -q 'one of' "$tmp/err"
 result "an unknown algorithm is refused" $? "$(cat "$tmp/err")"
+"$hdnas" bench --repeats 1 --min-ms 0 --algo gemm --threads 1 conv:n1h4c4k4r3 >"$tmp/out" 2>"$tmp/err"
+[ $? -eq 0 ] && [ "$(wc -l <"$tmp/out")" -eq 1 ] && grep -q 'no rows: .*--dir all and --algo gemm' "$tmp/err"
+result "what fits no problem is said" $? "$(cat "$tmp/out" "$tmp/err")"
+out=$("$hdnas" bench $quick --threads 1 --algo all --dir fwd conv:n2h6c5k4r1 2>&1 | tail -n +2 | cut -d, -f3 | sort | tr '\n' ' ')
+[ "$out" = "direct gemm im2col " ]
+result "--algo all is every algorithm that can" $? "$out"
 "$hdnas" bench --cache lukewarm gemm:m1n1k1 >/dev/null 2>"$tmp/err"
 [ $? -eq 2 ] && grep -q 'one of: warm cold' "$tmp/err"
 result "an unknown state of the caches is refused" $? "$(cat "$tmp/err")"
