@@ -1,4 +1,5 @@
 #include "cli/cmds.h"
+#include "cli/prune_page.h"
 #include "cli/prune_rounds.h"
 #include "cli/prune_views.h"
 #include "cli/signals.h"
@@ -68,11 +69,12 @@ static bool prune_run(const struct options *o, struct arena *keep, struct err *e
               prune_views_code(&j, e) && prune_rounds_run(&j, e) && prune_views_weights(&j, e);
     progress_close(&j.progress);
     file_log_close(&j.train_log);
-    if (!ok) {
+    if (!ok || !prune_page_make(j.dir, *keep, e)) {
         return false;
     }
-    printf("%s\n%s\n%s\n", prune_job_path(&j, "prune.csv"),
-           prune_job_path(&j, "pruned.safetensors"), prune_job_path(&j, "classifier.safetensors"));
+    printf("%s\n%s\n%s\n%s\n", prune_job_path(&j, "prune.csv"),
+           prune_job_path(&j, "pruned.safetensors"), prune_job_path(&j, "classifier.safetensors"),
+           prune_job_path(&j, "report.html"));
     return true;
 }
 
@@ -84,7 +86,8 @@ const struct cmd cmd_prune = {
              "takes weights or whole channels away round by round, with training in between, and "
              "measures what accuracy is left. Writes DIR/prune.csv (one line a round), train.csv "
              "(one line an epoch), dense.safetensors, pruned.safetensors with its masks, and "
-             "classifier.safetensors, which hdnas eval reads.",
+             "classifier.safetensors, which hdnas eval reads; metrics.csv, pictures and "
+             "report.html, one page with all of it.",
     .examples = "hdnas prune --data mnist:DIR --beta 4 --schedule iterative --sparsity 0.95\n"
                 "hdnas prune --data fashion-mnist --model plain --structure channels --sparsity "
                 "0.5 --min-width 1\n"

@@ -1,6 +1,7 @@
 #include "cli/cmds.h"
 #include "cli/json.h"
 #include "cli/report.h"
+#include "core/file.h"
 
 #include <stdio.h>
 
@@ -19,14 +20,15 @@ static bool report_run(const struct options *o, struct arena *keep, struct err *
         }
         const char *page = arena_printf(keep, "%s/report.html", o->args[i]);
         const char *plot = arena_printf(keep, "%s/front.svg", o->args[i]);
+        bool has_plot = file_exists(plot); /* runs of prune have none */
         if (!o->json) {
-            printf("%s\n%s\n", page, plot);
+            printf(has_plot ? "%s\n%s\n" : "%s\n", page, plot);
             continue;
         }
         json_object(&j, NULL);
         json_text(&j, "run", o->args[i]);
         json_text(&j, "page", page);
-        json_text(&j, "plot", plot);
+        json_text(&j, "plot", has_plot ? plot : NULL);
         json_end(&j);
     }
     json_end(&j);
@@ -46,7 +48,8 @@ const struct cmd cmd_report = {
              "time.csv and "
              "summary.json where they are) and writes DIR/report.html, one self-contained page, "
              "and DIR/front.svg. "
-             "Prints the paths of what it wrote. The search does this itself at its end; this does "
+             "For a run of hdnas prune it writes its page. Prints the paths of what it wrote. The "
+             "search does this itself at its end; this does "
              "it again, for "
              "example after an interrupted run or with a newer hdnas.",
     .examples = "hdnas report runs/first\n"

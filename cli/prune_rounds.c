@@ -74,8 +74,7 @@ static bool prune_rounds_save_classifier(struct prune_job *j, const struct prune
 
 bool prune_rounds_dense(struct prune_job *j, struct err *e)
 {
-    const char *init = options_text(j->o, "init"),
-               *path = prune_job_path(j, prune_rounds_dense_file);
+    const char *init = options_text(j->o, "init"), *path = prune_job_path(j, PRUNE_ROUNDS_DENSE);
     const char *checkpoint = prune_job_path(j, "checkpoint.safetensors");
     struct prune_round r = {.i = 0};
     if (file_exists(path)) {
@@ -111,7 +110,7 @@ bool prune_rounds_dense(struct prune_job *j, struct err *e)
     if (!j->o->quiet) {
         fprintf(stderr, "dense: test %.2f %%\n", 100 * j->accuracy);
     }
-    bool ok = prune_rounds_save(j, &r, prune_rounds_dense_file, e);
+    bool ok = prune_rounds_save(j, &r, PRUNE_ROUNDS_DENSE, e);
     unlink(checkpoint); /* what it was for is done */
     return ok;
 }
@@ -227,7 +226,7 @@ static bool prune_rounds_one(struct prune_job *j, int i, struct file_log *log, s
     struct prune_round r = {.i = i, .level = j->levels[i - 1]};
     double start = clock_now_s();
     j->nets.used = 0;
-    const char *from = j->iterative && i > 1 ? prune_rounds_pruned_file : prune_rounds_dense_file;
+    const char *from = j->iterative && i > 1 ? PRUNE_ROUNDS_PRUNED : PRUNE_ROUNDS_DENSE;
     if (!prune_rounds_read(j, &r.net, from, r.arch, &r.mask, e)) {
         return false;
     }
@@ -245,14 +244,14 @@ static bool prune_rounds_one(struct prune_job *j, int i, struct file_log *log, s
      * Only what a later round or the reader wants is kept. */
     bool last = i == j->n_levels;
     return prune_rounds_train(j, &r, e) && prune_rounds_log(j, &r, log, clock_now_s() - start, e) &&
-           (!(last || j->iterative) || prune_rounds_save(j, &r, prune_rounds_pruned_file, e)) &&
+           (!(last || j->iterative) || prune_rounds_save(j, &r, PRUNE_ROUNDS_PRUNED, e)) &&
            (!last || prune_rounds_save_classifier(j, &r, e));
 }
 
 /* The round of pruned.safetensors, 0 without one. */
 static bool prune_rounds_saved(struct prune_job *j, int *n_saved, struct arena tmp, struct err *e)
 {
-    const char *path = prune_job_path(j, prune_rounds_pruned_file);
+    const char *path = prune_job_path(j, PRUNE_ROUNDS_PRUNED);
     struct safetensors st;
     if (!file_exists(path)) {
         return true;

@@ -6,8 +6,8 @@
 #include "cli/prune_job.h"
 
 /* In the run's folder. */
-#define prune_rounds_dense_file  "dense.safetensors"
-#define prune_rounds_pruned_file "pruned.safetensors"
+#define PRUNE_ROUNDS_DENSE  "dense.safetensors"
+#define PRUNE_ROUNDS_PRUNED "pruned.safetensors"
 
 /* A network of job->nets with the weights of a file of the run; its name and its masks where they
  * are not NULL. */

@@ -232,7 +232,7 @@ bool prune_views_code(struct prune_job *j, struct err *e)
     struct prune_codes codes;
     struct net *net;
     j->nets.used = 0;
-    if (!prune_rounds_read(j, &net, prune_rounds_dense_file, NULL, NULL, e) ||
+    if (!prune_rounds_read(j, &net, PRUNE_ROUNDS_DENSE, NULL, NULL, e) ||
         !prune_views_encode(&codes, j, net, &tmp)) {
         return false;
     }
@@ -272,8 +272,8 @@ bool prune_views_weights(struct prune_job *j, struct err *e)
     struct arena tmp = j->tmp;
     struct text text;
     j->nets.used = 0;
-    if (!prune_rounds_read(j, &dense, prune_rounds_dense_file, NULL, NULL, e) ||
-        !prune_rounds_read(j, &pruned, prune_rounds_pruned_file, NULL, NULL, e)) {
+    if (!prune_rounds_read(j, &dense, PRUNE_ROUNDS_DENSE, NULL, NULL, e) ||
+        !prune_rounds_read(j, &pruned, PRUNE_ROUNDS_PRUNED, NULL, NULL, e)) {
         return false;
     }
     text_init(&text, &tmp);

@@ -1,5 +1,6 @@
 #include "cli/report.h"
 
+#include "cli/prune_page.h"
 #include "cli/report_data.h"
 #include "cli/report_page.h"
 #include "cli/report_plots.h"
@@ -28,6 +29,9 @@ bool report_make(const char *run_dir, struct arena tmp, struct err *e)
 {
     ASSERT(run_dir);
     struct report_data d;
+    if (prune_page_is(run_dir, tmp)) {
+        return prune_page_make(run_dir, tmp, e);
+    }
     if (!report_data_read(&d, &tmp, run_dir, e)) {
         return false;
     }

@@ -33,7 +33,7 @@ static void report_config_command(struct text *out, const struct report_data *d)
     if (!cJSON_IsArray(words)) {
         return;
     }
-    text_add(out, "<pre><code>hdnas search");
+    text_printf(out, "<pre><code>hdnas %s", d->command ? d->command : "search");
     cJSON_ArrayForEach(word, words)
     {
         const char *s = cJSON_GetStringValue(word);
