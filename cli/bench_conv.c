@@ -113,17 +113,21 @@ static void bench_conv_run(const struct bench_case *c, struct arena tmp)
 /* With data from -1, 0, 1 every sum is an integer below 2^24, so all algorithms but Winograd are
  * exact. Its transforms multiply by fractions: a tile of 6 x 6 passes three of them, each adding at
  * most 6 terms of at most 20 times the data, in u = 2^-24: (6 * 20)^2 u times the number of
- * channels summed is a bound, and a loose one. */
+ * channels summed is a bound, and a loose one. With its products in bf16: its own bound. */
 static bool bench_conv_check(const struct bench_case *c, struct arena tmp, struct err *e)
 {
     const struct bench_conv *b = c->state;
     const size_t n[] = {[CONV_FWD] = b->n_y, [CONV_BWD_DATA] = b->n_x, [CONV_BWD_WEIGHTS] = b->n_w};
-    bool winograd = c->variant[1] == CONV_WINOGRAD;
+    bool winograd = c->variant[1] == CONV_WINOGRAD, rounded = c->variant[1] == CONV_WINOGRAD_BF16;
     double n_sum = c->flops / 2 / (double)n[c->variant[0]];
     bench_conv_call(c, b->expected, CONV_REF, tmp);
     bench_conv_run(c, tmp);
     return bench_compare(b->out, b->expected, n[c->variant[0]],
-                         winograd ? 14400.0 / (1 << 24) * n_sum : 0, e);
+                         (winograd  ? 14400.0 / (1 << 24)
+                          : rounded ? CONV_WINOGRAD_BF16_FACTOR / 512.0
+                                    : 0) *
+                             n_sum,
+                         e);
 }
 
 const struct bench_kind bench_conv = {

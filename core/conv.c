@@ -16,12 +16,14 @@ static const struct conv_room *const conv_rooms[CONV_N_ALGOS] = {
     [CONV_GEMM] = &conv_im2col_gemm,
     [CONV_DEPTHWISE] = &conv_depthwise,
     [CONV_BF16] = &conv_bf16,
+    [CONV_WINOGRAD_BF16] = &conv_winograd_bf16,
 };
 
 static const char *const conv_names[CONV_N_ALGOS] = {
     [CONV_AUTO] = "auto",           [CONV_REF] = "ref",       [CONV_DIRECT] = "direct",
     [CONV_WINOGRAD] = "winograd",   [CONV_IM2COL] = "im2col", [CONV_GEMM] = "gemm",
     [CONV_DEPTHWISE] = "depthwise", [CONV_BF16] = "bf16",
+    [CONV_WINOGRAD_BF16] = "winograd_bf16",
 };
 
 bool conv_shape_init(struct conv_shape *s, struct err *e)
@@ -79,8 +81,11 @@ enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s,
         s->ow >= 4) {
         algo = CONV_WINOGRAD;
     }
-    bool bf16 = conv_can(mc, s, dir, CONV_BF16) && conv_bf16_pays(mc, s, dir, algo);
-    return bf16 ? CONV_BF16 : algo;
+    if (conv_can(mc, s, dir, CONV_BF16) && conv_bf16_pays(mc, s, dir, algo)) {
+        return CONV_BF16;
+    }
+    bool winograd_bf16 = algo == CONV_WINOGRAD && conv_can(mc, s, dir, CONV_WINOGRAD_BF16);
+    return winograd_bf16 ? CONV_WINOGRAD_BF16 : algo;
 }
 
 const char *conv_algo_name(enum conv_algo algo)

@@ -42,7 +42,8 @@ enum conv_algo {
     CONV_IM2COL,
     CONV_GEMM,
     CONV_DEPTHWISE,
-    CONV_BF16, /* where the machine allows bf16 */
+    CONV_BF16, /* these two where the machine allows bf16 */
+    CONV_WINOGRAD_BF16,
     CONV_N_ALGOS
 };
 
@@ -50,6 +51,8 @@ enum conv_algo {
  * u = 2^-24. Every other algorithm: n u sum|a||b| of the element itself, n terms; CONV_BF16 against
  * the sums over its rounded inputs (conv_bf16.c). */
 enum { CONV_WINOGRAD_FACTOR = 160 };
+/* The same with its products in bf16, in units of 2^-9: 15 are seen on random data. */
+enum { CONV_WINOGRAD_BF16_FACTOR = 40 };
 
 /* Fill oh, ow; ERR_INPUT for shapes that make no sense (non-positive sizes, c or k not divisible by
  * groups, empty output, products beyond 2^31 elements an image). */

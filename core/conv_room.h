@@ -35,7 +35,8 @@ struct conv_room {
 };
 
 extern const struct conv_room conv_im2col, conv_im2col_gemm;
-extern const struct conv_room conv_ref, conv_direct, conv_winograd, conv_depthwise, conv_bf16;
+extern const struct conv_room conv_ref, conv_direct, conv_winograd, conv_depthwise, conv_bf16,
+    conv_winograd_bf16;
 
 /* conv_wgrad.c: backward weights of conv_direct. */
 size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s);

@@ -184,14 +184,18 @@ static double conv_bound(const struct conv_shape *s, enum conv_dir dir, enum con
     double n = dir == CONV_FWD        ? (double)s->kh * s->kw * (s->c / s->groups)
                : dir == CONV_BWD_DATA ? (double)s->kh * s->kw * (s->k / s->groups)
                                       : (double)s->n * s->oh * s->ow;
+    if (algo == CONV_WINOGRAD_BF16) {
+        return CONV_WINOGRAD_BF16_FACTOR / 512.0;
+    }
     return u * (algo == CONV_WINOGRAD ? CONV_WINOGRAD_FACTOR : n + 4);
 }
 
-/* The least sum|a||b| an element is held to: its own, but for Winograd the largest of all. */
+/* The least sum|a||b| an element is held to: its own, but for Winograd's the largest of all. */
 static double conv_floor(enum conv_algo algo, const double *sums, size_t n)
 {
     double max = 0;
-    for (size_t j = 0; j < n && algo == CONV_WINOGRAD; j++) {
+    bool winograd = algo == CONV_WINOGRAD || algo == CONV_WINOGRAD_BF16;
+    for (size_t j = 0; j < n && winograd; j++) {
         max = fmax(max, sums[j]);
     }
     return max;
@@ -484,6 +488,8 @@ static void conv_check_bf16(struct fixture *f, const struct conv_case *c)
     for (int t = 0; t < n && conv_can(&mcs[t], &c->s, CONV_FWD, CONV_BF16); t++) {
         struct conv_run r = {.f = f, .mc = mcs[t], .c = c, .asked = CONV_BF16};
         size_t mark = f->arena.used;
+        conv_check_algo(&r);
+        r.asked = CONV_WINOGRAD_BF16;
         conv_check_algo(&r);
         conv_check_rounding(f, c, &mcs[t]);
         f->arena.used = mark;
