@@ -337,8 +337,94 @@ static void resumed_training_has_the_same_bits(void **state)
     }
 }
 
-int main(void)
+static const struct safetensors_entry *entry(const struct safetensors *st, const char *name)
 {
+    const struct safetensors_entry *t = safetensors_find(st, name);
+    if (!t) {
+        fail_msg("%s: no tensor %s", st->path, name);
+    }
+    return t;
+}
+
+/*
+ * tests/torch/vae.py DIR has trained in double for three steps from DIR/weights.safetensors with
+ * the same draws. Ours in float: a gradient is a sum of some thousand products, so its relative
+ * error is about 1e-5; parameters move by less than 0.1 and must agree within 2e-5, losses within
+ * 1e-5.
+ */
+static void three_steps_end_as_pytorchs(void **state)
+{
+    struct scratch *s = *state;
+    struct machine mc = machine();
+    struct arena keep = s->arena;
+    struct weights_info info;
+    struct safetensors st;
+    struct graph *g;
+    struct net *net;
+    struct err e;
+    const char *dir = getenv("HDNAS_TEST_VAE_DIR");
+    char weights[600], path[600];
+    assert_non_null(dir);
+    snprintf(weights, sizeof weights, "%s/weights.safetensors", dir);
+    snprintf(path, sizeof path, "%s/case.safetensors", dir);
+    assert_true(weights_info_read(&info, weights, NULL, &e));
+    assert_true(model_build(&g, &keep, &info.spec, &e));
+    assert_true(net_new(&net, &keep, &mc, g, 6, NET_TRAIN, &e));
+    assert_true(weights_load(net, weights, keep, &e));
+    assert_true(safetensors_read(&st, &keep, path, &e));
+    struct optim_config config = {
+        .kind = OPTIM_SGD, .momentum = 0.9f, .decay = 5e-4f, .decay_all = true};
+    struct optim *optim = optim_new(&keep, net, &config);
+    struct vae vae = {.mc = &mc, .beta = 2, .recon_weight = 0.5, .class_weight = 7, .n_classes = 3};
+    const double *images = entry(&st, "images")->data, *losses = entry(&st, "losses")->data;
+    const int64_t *labels64 = entry(&st, "labels")->data;
+    float x[6 * 81];
+    int32_t labels[6];
+    for (int i = 0; i < 6 * 81; i++) {
+        x[i] = (float)images[i];
+    }
+    for (int i = 0; i < 6; i++) {
+        labels[i] = (int32_t)labels64[i];
+    }
+    for (int step = 0; step < 3; step++) {
+        net_set_noise(net, 77, (uint64_t)step);
+        const float *logits = net_forward(net, &mc, x, 6, true);
+        struct train_batch b = {x, logits, labels, 6, step, 3};
+        vae.sums = (struct vae_parts){0};
+        double loss = vae_loss(&vae, net, &b);
+        const double found[] = {loss, vae.sums.recon / 6, vae.sums.kl / 6};
+        for (int i = 0; i < 3; i++) {
+            double expected = losses[3 * step + i];
+            if (fabs(found[i] - expected) > 1e-5 * fmax(1, fabs(expected))) {
+                fail_msg("step %d, loss %d: %.9g, PyTorch %.9g", step, i, found[i], expected);
+            }
+        }
+        net_backward(net, &mc);
+        optim_step(optim, net, &mc, 0.002f);
+    }
+    for (int p = 0; p < g->n_params; p++) {
+        char name[128];
+        struct arena tmp = keep;
+        snprintf(name, sizeof name, "final.%s", g->params[p].name);
+        const double *expected = entry(&st, name)->data;
+        float *theirs = arena_push(&tmp, g->params[p].count, sizeof *theirs);
+        weights_swap_layout(net_param(net, p), theirs, &g->params[p].spec, false);
+        for (size_t i = 0; i < g->params[p].count; i++) {
+            if (fabs((double)theirs[i] - expected[i]) > 2e-5) {
+                fail_msg("%s [%zu]: %.9g, PyTorch %.9g", name, i, (double)theirs[i], expected[i]);
+            }
+        }
+    }
+}
+
+/* With a folder of tests/torch/vae.py: that comparison alone. */
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        const struct CMUnitTest live[] = {cmocka_unit_test(three_steps_end_as_pytorchs)};
+        setenv("HDNAS_TEST_VAE_DIR", argv[1], 1);
+        return cmocka_run_group_tests(live, scratch_setup, scratch_teardown);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_go_there_and_back),
         cmocka_unit_test(kl_is_the_integral),
