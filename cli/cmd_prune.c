@@ -47,6 +47,8 @@ static const struct option_spec prune_options[] = {
     {"rewind", OPTION_INT, "N", NULL,
      "put weights back to those of epoch N (0: the first) and train from there", 0, 100000},
     {"min-width", OPTION_INT, "N", "0", "channels that every layer keeps", 0, 4096},
+    {"no-metrics", OPTION_FLAG, NULL, NULL,
+     "no metrics and pictures of the code (they can take longer than the pruning)", 0, 0},
     {"out", OPTION_TEXT, "DIR", NULL, "folder of the run (default: PRUNE-1, PRUNE-2, ...)", 0, 0},
     {"resume", OPTION_TEXT, "DIR", NULL, "go on with a run; it ends with the same bits", 0, 0},
     OPTIONS_COMMON,
@@ -66,7 +68,8 @@ static bool prune_run(const struct options *o, struct arena *keep, struct err *e
                 cpu_tier_name(j.mc.tier));
     }
     bool ok = prune_job_open_log(&j, 0, 1 << 30, e) && prune_rounds_dense(&j, e) &&
-              prune_views_code(&j, e) && prune_rounds_run(&j, e) && prune_views_weights(&j, e);
+              (options_flag(j.o, "no-metrics") || prune_views_code(&j, e)) &&
+              prune_rounds_run(&j, e) && prune_views_weights(&j, e);
     progress_close(&j.progress);
     file_log_close(&j.train_log);
     if (!ok || !prune_page_make(j.dir, *keep, e)) {
