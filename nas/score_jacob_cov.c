@@ -121,8 +121,8 @@ static bool score_jacob_cov_run_epe(const struct score_job *job, double *value, 
     if (!score_jacob_cov_open(&corr, &t, job, e)) {
         return false;
     }
-    double *each = arena_push(&t.tmp, (size_t)b->n, sizeof *each); /* of the classes that are there */
-    int n = 0;
+    double *each = arena_push(&t.tmp, (size_t)b->n, sizeof *each);
+    int n = 0; /* classes that are there */
     *value = corr ? 0 : NAN;
     for (int c = 0; corr && c < b->n_classes; c++) {
         int rows;

@@ -181,7 +181,7 @@ static bool score_rmi_run(const struct score_job *outer, double *value, struct e
 
 const struct score score_rmi = {
     .name = "rmi",
-    .help = "similarity to the reference's features: minus the mixed loss after 20 updates on a batch",
+    .help = "similarity to the reference's features: minus the mixed loss after 20 updates",
     .needs_reference = true,
     .defaults = score_rmi_defaults,
     .plan_bytes = score_rmi_plan_bytes,
