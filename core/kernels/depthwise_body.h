@@ -9,22 +9,35 @@
 /* Eight sums hide the latency of two units; nine with their dy fit sixteen registers. */
 enum { DEPTH_PIXELS = 8, DEPTH_SUMS = 9 };
 
+/* Which columns may not exist: none; those that only the first or the last pixel sees; any. */
+enum depth_border { DEPTH_INNER, DEPTH_EDGES, DEPTH_ANY };
+
 /* How x is read. */
 struct depth_read {
-    int lo, hi;        /* columns that exist */
-    bool border, part; /* some may not; the channels do not fill the register */
+    int lo, hi; /* columns that exist */
+    enum depth_border border;
+    bool part; /* the channels do not fill the register */
     bool relu;
     v_mask m; /* channels */
 };
 
-SIMD_INLINE v_f32 depth_x(const struct depth_read *r, const float *x, ptrdiff_t col)
+SIMD_INLINE v_f32 depth_x(const struct depth_read *r, const float *x)
 {
-    v_f32 v;
-    if (r->border && (col < r->lo || col >= r->hi)) {
-        return v_zero();
+    v_f32 v = v_get(x, r->part, r->m);
+    if (r->relu) {
+        v = v_at_least(v, v_zero());
     }
-    v = v_get(x, r->part, r->m);
-    return r->relu ? v_at_least(v, v_zero()) : v;
+    V_OPAQUE(v); /* else it is loaded again for each of its products */
+    return v;
+}
+
+/* Column j of those that P pixels see, S apart and KW wide, is column col of the image. */
+SIMD_INLINE bool depth_exists(const int P, const int KW, const int S, const int j,
+                              const struct depth_read *r, ptrdiff_t col)
+{
+    const bool edge = KW == 1 || j < KW - 1 || j > (P - 1) * S; /* one of a wider row: any */
+    const bool sure = r->border == DEPTH_INNER || (r->border == DEPTH_EDGES && !edge);
+    return sure || __builtin_expect(col >= r->lo && col < r->hi, 1);
 }
 
 /* acc[p] += KW places of one kernel row, S columns from pixel to pixel; x is column col. */
@@ -37,8 +50,9 @@ SIMD_INLINE void depth_run(const int P, const int KW, const int S, v_f32 acc[DEP
         wv[q] = v_get(w + q * w_col, r->part, r->m);
     }
     V_FOR (j, (P - 1) * S + KW) {
-        if (j % S < KW) { /* some pixel sees it */
-            v_f32 v = depth_x(r, x, col + j);
+        const bool seen = j % S < KW; /* by some pixel */
+        if (seen && depth_exists(P, KW, S, j, r, col + j)) {
+            const v_f32 v = depth_x(r, x);
             V_FOR (q, KW) {
                 if (j >= q && (j - q) % S == 0 && (j - q) / S < P) {
                     acc[(j - q) / S] = v_fma(v, wv[q], acc[(j - q) / S]);
@@ -97,19 +111,27 @@ SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth 
 SIMD_INLINE void depth_pixels(const int P, const int S, const struct kernel_depth *d, size_t first)
 {
     const ptrdiff_t col = (ptrdiff_t)first * d->stride;
-    int i = 0, widest = 0;
+    const ptrdiff_t last = col + (P - 1) * d->stride;
+    int i = 0, widest = 0, narrowest = d->n_taps > 0 ? d->taps[0].n : 0;
     for (int t = 0; t < d->n_taps; t++) {
         widest = d->taps[t].n > widest ? d->taps[t].n : widest;
+        narrowest = d->taps[t].n < narrowest ? d->taps[t].n : narrowest;
     }
-    const bool border = col < d->lo || col + (P - 1) * d->stride + widest > d->hi;
-    if (!border && !d->relu) {
+    const bool inner = col >= d->lo && last + widest <= d->hi;
+    if (inner && !d->relu) {
         const struct depth_read r = {.m = v_first(VL)};
+        for (; i + VL <= d->c; i += VL) {
+            depth_tile(P, S, d, &r, first, i);
+        }
+    } else if (col + narrowest > d->lo && last < d->hi && !d->relu) {
+        const struct depth_read r = {
+            .lo = d->lo, .hi = d->hi, .border = DEPTH_EDGES, .m = v_first(VL)};
         for (; i + VL <= d->c; i += VL) {
             depth_tile(P, S, d, &r, first, i);
         }
     } else {
         const struct depth_read r = {
-            .lo = d->lo, .hi = d->hi, .border = true, .relu = d->relu, .m = v_first(VL)};
+            .lo = d->lo, .hi = d->hi, .border = DEPTH_ANY, .relu = d->relu, .m = v_first(VL)};
         for (; i + VL <= d->c; i += VL) {
             depth_tile(P, S, d, &r, first, i);
         }
@@ -117,7 +139,7 @@ SIMD_INLINE void depth_pixels(const int P, const int S, const struct kernel_dept
     if (i < d->c) {
         const struct depth_read r = {.lo = d->lo,
                                      .hi = d->hi,
-                                     .border = true,
+                                     .border = DEPTH_ANY,
                                      .part = true,
                                      .relu = d->relu,
                                      .m = v_first(d->c - i)};
@@ -183,8 +205,7 @@ SIMD_INLINE void depth_sums(const int ROWS, const int COLS, const int P, const i
         if (sure || __builtin_expect((size_t)(col + m) < w, 1)) {
             V_FOR (k, ROWS) {
                 if (all || __builtin_expect(k >= r0 && k < r1, 1)) {
-                    v_f32 v = depth_x(r, at[k], 0);
-                    V_OPAQUE(v); /* else it is loaded again for each of its products */
+                    const v_f32 v = depth_x(r, at[k]);
                     V_FOR (p, P) {
                         if (m >= p * S && m - p * S < COLS) {
                             acc[k * COLS + m - p * S] = v_fma(v, g[p], acc[k * COLS + m - p * S]);
