@@ -64,7 +64,9 @@ TEST_BIN   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 BENCH_SRC  := $(wildcard bench/bench_*.c)
 BENCH_BIN  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 
-.PHONY: all demo check kcheck peers deps test-deps install uninstall clean help tests
+# Tables that REPRODUCTION.md needs: make reproduce-quick REPRODUCE_DATA=DIR
+REPRODUCE_DATA ?= ../shared/data
+.PHONY: all reproduce-quick demo check kcheck peers deps test-deps install uninstall clean help tests
 all: $(PROGRAM)
 
 $(PROGRAM): $(BUILD)/cli/main.o $(call archives,$(cli_LIBS))
@@ -135,6 +137,7 @@ help:
 	@echo 'make check      all tests'
 	@echo 'make kcheck     every kernel against the C reference'
 	@echo 'make peers      speed beside oneDNN, LIBXSMM, XNNPACK, PyTorch, ONNX Runtime, as far as they are installed'
+	@echo 'make reproduce-quick  some of docs/REPRODUCTION.md anew (REPRODUCE_DATA=DIR holds the tables; 15 minutes)'
 	@echo 'make install    to PREFIX=$(PREFIX)'
 
 # Install missing packages with apt when we may, else name them in one line and stop.
@@ -163,6 +166,9 @@ check: test-deps
 
 kcheck: $(BUILD)/tests/test_core_kernels
 	$<
+
+reproduce-quick: $(PROGRAM)
+	@HDNAS=$(abspath $(PROGRAM)) sh bench/experiments/reproduce_quick.sh $(BUILD)/reproduce $(REPRODUCE_DATA)
 
 install: $(PROGRAM)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/hdnas

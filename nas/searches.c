@@ -5,7 +5,7 @@
 #include <string.h>
 
 extern const struct search search_mo_hdnas, search_nsga2, search_random, search_regevo,
-    search_hw_evrsnas, search_rmi_forest;
+    search_hw_evrsnas, search_rmi_forest, search_surrogate;
 
 static const struct search *const searches[] = {
     &search_mo_hdnas,
@@ -14,6 +14,7 @@ static const struct search *const searches[] = {
     &search_regevo,
     &search_hw_evrsnas,
     &search_rmi_forest,
+    &search_surrogate,
 };
 
 int search_count(void)

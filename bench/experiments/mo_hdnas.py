@@ -20,6 +20,7 @@ import lab
 METHODS = {  # name -> options
     "mo-hdnas paper": ["--algorithm", "mo-hdnas", "--preset", "paper"],
     "mo-hdnas": ["--algorithm", "mo-hdnas"],
+    "surrogate": ["--algorithm", "surrogate"],
     "nsga2": ["--algorithm", "nsga2"],
     "regevo": ["--algorithm", "regevo"],
     "random": ["--algorithm", "random"],
