@@ -81,11 +81,9 @@ enum conv_algo conv_choose(const struct machine *mc, const struct conv_shape *s,
         s->ow >= 4) {
         algo = CONV_WINOGRAD;
     }
-    if (conv_can(mc, s, dir, CONV_BF16) && conv_bf16_pays(mc, s, dir, algo)) {
-        return CONV_BF16;
-    }
-    bool winograd_bf16 = algo == CONV_WINOGRAD && conv_can(mc, s, dir, CONV_WINOGRAD_BF16);
-    return winograd_bf16 ? CONV_WINOGRAD_BF16 : algo;
+    /* winograd_bf16 is faster than Winograd, but ranks networks worse (docs/BF16.md). */
+    bool bf16 = conv_can(mc, s, dir, CONV_BF16) && conv_bf16_pays(mc, s, dir, algo);
+    return bf16 ? CONV_BF16 : algo;
 }
 
 const char *conv_algo_name(enum conv_algo algo)
