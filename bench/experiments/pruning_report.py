@@ -4,6 +4,8 @@ import math
 import os
 import random
 
+import pruning_text
+
 SETS = [("mnist", "MNIST"), ("fashion", "Fashion-MNIST"), ("cifar10", "CIFAR-10"), ("sprites", "sprites")]
 MODELS = [("plain", "plain"), ("bottleneck", "bottleneck"), ("beta0", "0"), ("beta0.5", "0.5"), ("beta1", "1"),
           ("beta2", "2"), ("beta4", "4"), ("beta8", "8"), ("beta16", "16")]
@@ -145,19 +147,19 @@ class Chart:
     """Panels of lines with bands, side by side."""
 
     def __init__(self, title, n_panels, width=400, height=320):
-        self.w, self.h, self.out = width, height, []
+        self.w, self.h, self.out = width, height + 12, []
         self.total = 24 + n_panels * width
         self.out.append('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" '
                         'font-family="system-ui,sans-serif" font-size="12" role="img"><title>%s</title>'
-                        '<rect width="100%%" height="100%%" fill="#fff"/>' % (self.total, height + 60, self.total,
-                                                                             height + 60, title))
+                        '<rect width="100%%" height="100%%" fill="#fff"/>' % (self.total, height + 92, self.total,
+                                                                             height + 92, title))
         self.out.append('<text x="16" y="22" font-size="15" font-weight="600" fill="#1b1f24">%s</text>' % title)
 
     def text(self, x, y, words, anchor="middle", colour="#3d454e"):
         self.out.append('<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>' % (x, y, anchor, colour, words))
 
     def panel(self, i, title, x_range, y_range, x_ticks, y_ticks, x_label, y_label):
-        left, top = 24 + i * self.w + 44, 62
+        left, top = 24 + i * self.w + 44, 78
         right, foot = 24 + (i + 1) * self.w - 18, self.h + 6
         self.px = lambda x: left + (x - x_range[0]) / (x_range[1] - x_range[0]) * (right - left)
         self.py = lambda y: foot - (y - y_range[0]) / (y_range[1] - y_range[0]) * (foot - top)
@@ -171,7 +173,7 @@ class Chart:
             self.text(self.px(value), foot + 18, label, colour="#5c6670")
         self.text((left + right) / 2, foot + 36, x_label)
         self.text(left - 36, top - 12, y_label, "start")
-        self.text((left + right) / 2, top - 12, title, colour="#1b1f24")
+        self.text((left + right) / 2, top - 30, title, colour="#1b1f24")
 
     def line(self, points, colour, band=None, dash=False):
         at = lambda x, y: "%.1f %.1f" % (self.px(x), self.py(y))
@@ -186,7 +188,7 @@ class Chart:
                         % (self.px(x), self.py(y), colour))
 
     def legend(self, entries):
-        x, y = 20, self.h + 54
+        x, y = 20, self.h + 66
         for name, colour, dash in entries:
             self.out.append('<path d="M%.1f %.1fh18" stroke="%s" stroke-width="2.5"%s/>'
                             % (x, y - 4, colour, ' stroke-dasharray="5 3"' if dash else ""))
@@ -344,9 +346,10 @@ def rho_text(rho):
     return "-" if math.isnan(rho[0]) else "%+.2f (%+.2f .. %+.2f)" % rho
 
 
-def section_correlations(models):
-    """Across the VAEs of each set: the plain classifier has no code of this kind."""
-    lines = []
+def correlations(models):
+    """Across the VAEs of each set, the plain classifier has no code of this kind: the table, and what is left within
+    beta as (set, metric, curve, rho, lo, hi)."""
+    lines, found = [], []
     for name, title in SETS:
         these = [m for m in models if m.set == name and m.model.startswith("beta") and "iterative" in m.curves]
         if len(these) < 8:
@@ -358,15 +361,16 @@ def section_correlations(models):
             x, line = [m.metrics[metric] for m in having], [title, metric.replace("_", " "), str(len(having))]
             for curve in ("oneshot", "iterative"):
                 y = [log_kept(curve)(m) for m in having]
-                line.append(rho_text(bootstrap(x, y)))
-                line.append(rho_text(bootstrap(within(having, x), within(having, y))))
+                inner = bootstrap(within(having, x), within(having, y))
+                line += [rho_text(bootstrap(x, y)), rho_text(inner)]
+                found += [(title, metric, curve) + inner] if not math.isnan(inner[0]) else []
             lines.append(line)
-    return table(["set", "metric", "models", "one shot", "one shot, within β", "iterative", "iterative, within β"], lines)
+    return table(["set", "metric", "models", "one shot", "one shot, within β", "iterative", "iterative, within β"], lines), found
 
 
 def verdicts(models):
-    """What the tables say, a sentence a set: by how many halvings of the weights a beta differs from beta 0."""
-    out = []
+    """By how many halvings of the weights the best beta differs from beta 0: the table, and its rows as numbers."""
+    out, found = [], []
     for name, title in SETS:
         groups = group(models, name)
         for curve, words in CURVE_NAMES:
@@ -380,8 +384,52 @@ def verdicts(models):
                     best = (model, mean(diff), interval(diff), len(diff))
             if best:
                 sure = "surely more" if best[1] - best[2] > 0 else "surely fewer" if best[1] + best[2] < 0 else "not surely different"
+                found.append((title, words, label(best[0])) + best[1:])
                 out.append([title, words, label(best[0]), "%+.2f ± %.2f" % best[1:3], str(best[3]), sure])
-    return table(["set", "schedule", "best β > 0", "halvings more than β = 0", "seeds", "95 %"], out)
+    return table(["set", "schedule", "best β > 0", "halvings more than β = 0", "seeds", "95 %"], out), found
+
+
+def section_speed(docs):
+    """Medians over seeds of docs/pruning/speed.csv."""
+    path = os.path.join(docs, "pruning", "speed.csv")
+    if not os.path.exists(path):
+        return ""
+    by = {}
+    for r in rows(path):
+        by.setdefault(float(r["gone"]), []).append(r)
+    lines, dense = [], None
+    for gone, these in sorted(by.items()):
+        ms = sorted(float(r["ms"]) for r in these)[len(these) // 2]
+        dense = dense or ms
+        accuracy = [float(r["accuracy"]) for r in these]
+        lines.append(["%g %%" % (100 - 100 * gone), str(len(these)), show(mean(accuracy), interval(accuracy), 1, 100),
+                      "%.0f" % mean([float(r["params"]) for r in these]), "%.0f" % mean([float(r["macs"]) for r in these]),
+                      "%.3f" % ms, "%.2f" % (dense / ms)])
+    return pruning_text.SPEED + table(["channels left", "seeds", "accuracy, %", "parameters", "multiply-adds", "ms for 32",
+                                       "times faster"], lines)
+
+
+def section_sparse(docs):
+    path = os.path.join(docs, "pruning", "sparse.csv")
+    if not os.path.exists(path):
+        return ""
+    lines = [["%s x %s" % (r["inputs"], r["outputs"]), "%g %%" % (100 * float(r["sparsity"])), r["dense_us"], r["sparse_us"],
+              r["speedup"], "%.0f" % (int(r["dense_bytes"]) / 1024), "%.0f" % (int(r["sparse_bytes"]) / 1024)] for r in rows(path)]
+    return "\n" + pruning_text.SPARSE + table(["layer", "gone", "dense, us", "sparse, us", "times faster", "dense, KiB",
+                                               "sparse, KiB"], lines)
+
+
+def section_cost(models):
+    """Wall seconds: the machine may have been shared."""
+    lines = []
+    for name, title in SETS:
+        these = [m for m in models if m.set == name]
+        if these:
+            tuned = [m.seconds["iterative"] for m in these if "iterative" in m.seconds]
+            lines.append([title, str(len(these)), show(mean([m.train_s for m in these])),
+                          show(mean([m.seconds["oneshot"] for m in these])), show(mean(tuned)) if tuned else "-"])
+    return "Wall seconds a model, one thread.\n\n" + table(["set", "models", "dense training", "one shot, 9 levels",
+                                                            "iterative, 6 levels"], lines)
 
 
 def write_models(models, path):
@@ -397,25 +445,30 @@ def write_models(models, path):
             out.writerow(line + ["%.5g" % m.metrics[k] if k in m.metrics else "" for k in metrics])
 
 
-def part(docs, name):
-    """Hand-written or measured elsewhere: a file of docs/pruning that goes in as it is."""
-    path = os.path.join(docs, "pruning", name + ".txt")
-    return open(path).read() if os.path.exists(path) else ""
+CHANCE = {"mnist": 0.1, "fashion": 0.1, "cifar10": 0.1, "sprites": 1 / 3}
 
 
 def write(work, docs):
     models, folder = read(work), os.path.join(docs, "pruning")
     os.makedirs(folder, exist_ok=True)
     write_models(models, os.path.join(folder, "models.csv"))
-    chart_metrics(models, os.path.join(folder, "metrics_sprites.svg"))
+    if sum("mig" in m.metrics for m in models) > 1:
+        chart_metrics(models, os.path.join(folder, "metrics_sprites.svg"))
+    learned = [m for m in models if m.dense > 1.5 * CHANCE[m.set]]
+    titles, words = dict(SETS), pruning_text.WORDS
+    dull = ["%s %s seed %d" % (titles[m.set], label(m.model), m.seed) for m in models if m not in learned]
+    verdict_table, verdict_rows = verdicts(learned)
+    rho_table, rho_rows = correlations(learned)
+    n_seeds = min([len({m.seed for m in models if m.set == name and m.model == "beta0"}) for name, _ in SETS])
     with open(os.path.join(docs, "PRUNING.md"), "w") as f:
-        f.write(part(docs, "answer"))
-        f.write("\n## How many weights can go\n\n" + part(docs, "curves") + "\n" + section_sets(models, folder))
-        f.write("\n## Does any beta help?\n\n" + part(docs, "verdicts") + "\n" + verdicts(models))
-        f.write("\n## Criteria and schedules\n\n" + part(docs, "criteria") + "\n" + section_criteria(models))
-        f.write("\n## Channels\n\n" + part(docs, "channels") + "\n" + section_channels(models))
-        f.write("\n## Disentanglement of the sprites\n\n" + part(docs, "metrics") + "\n" + section_metric_table(models))
+        f.write(pruning_text.HEAD + pruning_text.answer(len(models), n_seeds, verdict_rows, rho_rows, dull))
+        f.write(pruning_text.METHOD + "## How many weights can go\n\n" + section_sets(models, folder))
+        f.write("\n## Does any beta help?\n\n" + words["verdicts"] + "\n" + verdict_table)
+        f.write("\n## Criteria and schedules\n\n" + words["criteria"] + "\n" + section_criteria(models))
+        f.write("\n## Channels\n\n" + words["channels"] + "\n" + section_channels(models))
+        f.write("\n" + section_speed(docs) + section_sparse(docs))
+        f.write("\n## Disentanglement of the sprites\n\n" + words["metrics"] + "\n" + section_metric_table(models))
         f.write("\n![Metrics against weights left](pruning/metrics_sprites.svg)\n")
-        f.write("\n## Disentanglement and prunability\n\n" + part(docs, "correlations") + "\n" + section_correlations(models))
-        f.write("\n" + part(docs, "rest"))
+        f.write("\n## Disentanglement and prunability\n\n" + words["correlations"] + "\n" + rho_table)
+        f.write("\n## Cost\n\n" + section_cost(models))
     print("%d models: %s" % (len(models), os.path.join(docs, "PRUNING.md")))

@@ -1,0 +1,89 @@
+"""The words of docs/PRUNING.md: what was done, and what the numbers say, whatever they are."""
+
+HEAD = """# Disentanglement and pruning
+
+Made by `bench/experiments/pruning_study.py`: every number, chart and verdict below is of the runs it found.
+
+Shneider et al. [Shneider2023] join a Beta-VAE [Higgins2017] with a classifier on its code, prune the network by
+magnitude, and ask whether a more disentangled code leaves more to prune. They end without an answer, for want of known
+factors, a metric, epochs and seeds. This is the same experiment on our own engine, with all of these.
+
+"""
+
+METHOD = """## What was done
+
+**Network.** Three 3x3 convolutions with stride 2 (16, 32, 32 channels, batch norm, ReLU), a hidden layer of 128, a code
+of 16 (`mu`, and `logvar` for the draw), a linear classifier on the code, a decoder of two doublings (32, 16).
+loss = reconstruction + beta KL + c cross-entropy; sums over pixels (binary cross-entropy; half squared distance of
+normalised pixels for CIFAR-10) and dimensions, means over images; beta rises over the first fifth. c makes the network
+learn its classes at every beta: 100 (MNIST, Fashion-MNIST), 500 (sprites), 1000 (CIFAR-10). `plain` is the same
+classifier without draw and decoder, `bottleneck` has the draw and beta = 1 but no decoder. Adam, 0.002 down a cosine.
+
+**Sizes** are small so that there can be seeds: 8,000 images and 5 or 6 epochs (sprites 6,000 and 12), 2,000 test images.
+The accuracies are therefore far from the best these networks can do; everything is relative to the same network's own
+accuracy before pruning.
+
+**Pruning.** Of what is deployed: convolutions, hidden layer, `mu`, classifier. *One shot*: the dense network at each
+sparsity, no training after. *Iterative*: each step prunes the network of the step before and trains it for one epoch of
+2,500 images with the same loss. *left* is the share of weights left where accuracy has first fallen one point below the
+dense network's (between two levels: on a line over the logarithm of the share). *area* is the mean of accuracy over
+dense accuracy along that logarithm. Differences between models are of the same seed, in halvings: +1 needs half as many
+weights. Intervals are 95 % (Student) over seeds, of correlations 95 % by bootstrap over models.
+
+A network that has not learned its classes cannot lose them: models within 1.5 times chance are left out of the verdicts
+and correlations and are named.
+
+"""
+
+WORDS = {
+    "verdicts": "For each set and schedule the beta above 0 that differs most from beta = 0, in halvings of the weights "
+                "needed.\nIt is chosen after seeing all of them, which favours it.\n",
+    "criteria": "All by the same rule on the same dense networks. L2 ranks single weights as L1 does.\n",
+    "channels": "Channels and hidden units really removed, iteratively by mean L1 over all layers, one epoch after each "
+                "step;\ntest accuracy in percent by share of channels left.\n",
+    "metrics": "docs/METRICS.md defines them; means over seeds, codes of the test images, against five known factors.\n",
+    "correlations": "Spearman's rho between a metric and the halvings of the weights until one point of loss is reached "
+                    "(more: easier\nto prune), across all VAEs of a set. Beta moves both, so the second number of each "
+                    "pair takes the mean of every beta\nout first: does the more disentangled of two networks of equal "
+                    "beta prune further?\n",
+}
+
+SPEED = """The plain CIFAR-10 network, the same share of every layer, two epochs of 8,000 images after each step; milliseconds
+for 32 images on one thread, `hdnas bench net:ARCH:n32:infer`. Masks alone save no time: the kernels are dense.
+
+"""
+
+SPARSE = """Skipping single weights (`bench/bench_sparse.c`: compressed rows, 32 images, one thread) pays only where more than
+about 93 % are gone, far beyond the one point of loss of the tables above, so the engine has no such path. A file of
+compressed rows is smaller from half on.
+
+"""
+
+
+def answer(n_models, n_seeds, verdicts, correlations, near_chance):
+    """verdicts: (set, schedule, label, mean, half, n); correlations: (set, metric, curve, rho, lo, hi) within beta."""
+    text = "## The answer\n\n%d models. " % n_models
+    if n_seeds < 5:
+        text += ("**This is a pilot, not an answer: at most %d of 5 seeds of the models have been run so far** (the script "
+                 "goes on\nwhere it stopped).\n\n" % n_seeds)
+    text += "\n"
+    if near_chance:
+        text += "Left out, within 1.5 times chance: %s.\n\n" % ", ".join(near_chance)
+    sure = [v for v in verdicts if v[3] - v[4] > 0]
+    worse = [v for v in verdicts if v[3] + v[4] < 0]
+    if verdicts:
+        text += ("Does a beta above 0 leave more to prune than beta = 0? Surely (95 %%) in %d of %d combinations of data "
+                 "set and schedule,\nsurely not in %d, even for the best beta." % (len(sure), len(verdicts), len(worse)))
+        for name, schedule, label, mean, half, n in sure:
+            text += "\n- %s, %s: %s needs 2^%.2f = %.1f times fewer weights (± %.2f halvings, %d seeds)." % (
+                name, schedule, label, mean, 2 ** mean, half, n)
+        text += "\n\n"
+    if correlations:
+        strong = [c for c in correlations if c[4] > 0 or c[5] < 0]
+        text += ("Is it the disentanglement? Of %d correlations between a metric and prunability with beta taken out, %d have "
+                 "an\ninterval that excludes 0; chance alone would give about %.0f." %
+                 (len(correlations), len(strong), 0.05 * len(correlations)))
+        for name, metric, curve, rho, lo, hi in sorted(strong, key=lambda c: -abs(c[3]))[:5]:
+            text += "\n- %s, %s, %s: %+.2f (%+.2f .. %+.2f)." % (name, metric.replace("_", " "), curve, rho, lo, hi)
+        text += "\n\n"
+    return text
