@@ -284,8 +284,8 @@ static const char train_header[] = "phase,epoch,loss,recon,kl,cross_entropy,trai
 bool prune_job_open_log(struct prune_job *j, int phase, int epoch, struct err *e)
 {
     const char *path = prune_job_path(j, "train.csv");
-    struct arena tmp = j->tmp;
-    struct arena words = arena_carve(&tmp, (size_t)64 << 20);
+    struct arena tmp = j->nets; /* j->tmp may be training's just now */
+    struct arena words = arena_carve(&tmp, (size_t)16 << 20);
     struct text text;
     text_init(&text, &words);
     text_add(&text, train_header);
@@ -362,7 +362,11 @@ static bool prune_job_on_epoch(void *ctx, const struct train_epoch *ep)
     j->vae.sums = (struct vae_parts){0};
     j->vae.n_images = 0;
     bool ok = true;
-    if (j->phase == 0 && ep->epoch == j->rewind) {
+    if (j->phase == 0 && !j->dense_begun) { /* without lines that the checkpoint knows nothing of */
+        j->dense_begun = true;
+        ok = prune_job_open_log(j, 0, ep->epoch - 1, &j->err);
+    }
+    if (ok && j->phase == 0 && ep->epoch == j->rewind) {
         ok = weights_save(j->net, &j->info, prune_job_path(j, "rewind.safetensors"), *j->keep,
                           &j->err);
     }

@@ -34,6 +34,7 @@ struct prune_job {
     double levels[PRUNE_JOB_MAX_LEVELS];
     int n_levels;
     struct file_log train_log;
+    bool dense_begun; /* an epoch of this process has been logged */
     struct progress progress;
     int64_t i_step, n_steps;       /* of all stretches, for the progress line */
     const struct prune_mask *mask; /* in force while training; NULL = none */

@@ -51,6 +51,20 @@ code=$?
 { [ $code -eq 5 ] || [ $code -eq 0 ]; } && run --resume "$work/killed" --quiet && same "$work/whole" "$work/killed"
 result "stopped by a signal (exit $code) and resumed: the same bits" $?
 
+dense="$small --epochs 6 --rounds 1 --finetune 0 --no-metrics"
+run $dense --out "$work/long"
+"$hdnas" prune $dense --out "$work/early" >/dev/null 2>&1 &
+pid=$!
+while [ "$(cat "$work/early/train.csv" 2>/dev/null | wc -l)" -lt 3 ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -KILL $pid 2>/dev/null
+wait $pid 2>/dev/null
+# As if it died between the line and the checkpoint: a line too many, and half of another.
+tail -1 "$work/early/train.csv" | awk -F, -v OFS=, '{ $2 = $2 + 1; print } END { printf "0,9,1.5" }' >"$work/more"
+cat "$work/more" >>"$work/early/train.csv"
+run --resume "$work/early" --quiet && same "$work/long" "$work/early" && cut -d, -f1-8 "$work/long/train.csv" >"$work/a" &&
+    cut -d, -f1-8 "$work/early/train.csv" >"$work/b" && cmp "$work/a" "$work/b"
+result "killed in the dense training: the same bits, a line an epoch" $?
+
 run $small --model plain --structure channels --levels 0.25,0.5 --min-width 1 --finetune 0 --out "$work/channels" &&
     tail -1 "$work/channels/prune.csv" | grep -q '"cnn:' &&
     [ "$(tail -1 "$work/channels/prune.csv" | cut -d, -f6)" -lt "$(sed -n 2p "$work/channels/prune.csv" | cut -d, -f6)" ]
