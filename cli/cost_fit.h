@@ -1,5 +1,5 @@
-/* cost_fit.h: hdnas cost --fit FILE: learn a device's costs from some architectures drawn at random,
- * tell how good the predictions are, and keep the predictor in a file. */
+/* cost_fit.h: hdnas cost --fit FILE: learn a device's costs from some architectures drawn at
+ * random, tell how good the predictions are, and keep the predictor in a file. */
 #ifndef CLI_COST_FIT_H
 #define CLI_COST_FIT_H
 

@@ -10,8 +10,8 @@
 
 struct cost_options {
     const struct space *space;
-    const char *device; /* SPEC: params | flops | local | table:FILE[:COLUMN] | predict:FILE[:DEVICE] | a name from a
-                           table or predicted */
+    const char *device; /* SPEC: params | flops | local | table:FILE[:COLUMN] |
+                           predict:FILE[:DEVICE] | a name from a table or predicted */
     const char *metric; /* latency (default) | energy */
     const char *tables_dir;  /* --tables or HDNAS_TABLES; NULL = none */
     struct model_spec model; /* input shape and classes for params, flops, local */

@@ -8,8 +8,10 @@
 #include "core/file.h"
 
 static const char *const reading_names[SPACE_N_READINGS] = {"written", "used", "live"};
-static const char *const columns[] = {"space",    "device",  "metric",   "unit",  "reading", "fitted",
-                                      "spearman", "within5", "within10", "least", "base"};
+static const char *const columns[] = {
+    "space",    "device",  "metric",   "unit",  "reading", "fitted",
+    "spearman", "within5", "within10", "least", "base",
+};
 enum { N_COLUMNS = (int)N_ELEMS(columns) };
 
 static int weight_count(const struct space *s)
@@ -74,8 +76,9 @@ static bool read_row(struct predictor *p, const struct csv *t, size_t row, struc
         reading++;
     }
     if (reading == SPACE_N_READINGS) {
-        return err_set(e, ERR_INPUT, "%s: line %zu: reading '%.40s': written, used or live expected",
-                       t->path, row + 2, cell_of(t, row, "reading"));
+        return err_set(e, ERR_INPUT,
+                       "%s: line %zu: reading '%.40s': written, used or live expected", t->path,
+                       row + 2, cell_of(t, row, "reading"));
     }
     p->reading = (enum space_reading)reading;
     if (!copy_text(p->device, sizeof p->device, t, row, "device", e) ||
@@ -143,8 +146,8 @@ bool predictor_file_read(struct predictor *p, const struct space *space, const c
         }
     }
     if (n_found > 1 && device) {
-        return err_set(e, ERR_INPUT, "%s: line %zu: %s (%s) is there twice", path, found + 2, device,
-                       metric);
+        return err_set(e, ERR_INPUT, "%s: line %zu: %s (%s) is there twice", path, found + 2,
+                       device, metric);
     }
     return n_found == 1 ? read_row(p, &t, found, e) : no_device(&t, device, metric, n_found, e);
 }
@@ -215,7 +218,8 @@ bool predictor_file_write(const struct predictor *p, const char *path, struct ar
             if (!read_row(other, &t, row, e)) {
                 return false;
             }
-            bool mine = strcmp(other->device, p->device) == 0 && strcmp(other->metric, p->metric) == 0;
+            bool mine = strcmp(other->device, p->device) == 0 &&
+                        strcmp(other->metric, p->metric) == 0;
             text = arena_printf(&tmp, "%s%s", text, row_text(mine ? p : other, &tmp));
             written = written || mine;
         }

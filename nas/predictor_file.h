@@ -1,6 +1,6 @@
 /*
- * predictor_file.h: predictors as CSV, a device a row: space, device, metric, unit, reading, fitted,
- * spearman, within5, within10, least, base, and the weights w0, w1 ... of every choice of every
+ * predictor_file.h: predictors as CSV, a device a row: space, device, metric, unit, reading,
+ * fitted, spearman, within5, within10, least, base, and the weights w0, w1 ... of every choice of every
  * gene, empty where the device cannot run it. A file holds one space.
  */
 #ifndef NAS_PREDICTOR_FILE_H

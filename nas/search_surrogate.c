@@ -1,10 +1,10 @@
 /*
- * Surrogate-assisted search: score up, cost down. After a random first generation, score and cost of
- * architectures not yet evaluated are guessed from those that were (nas/surrogate.h), and the next
- * generation are those whose guesses would add most hypervolume to the front [Emmerich2006, in
- * spirit]: score at mean + sd, so that what is unknown has a chance; each one chosen counts as if it
- * were as guessed when the next is chosen. A tenth is drawn at random. Scores enter by rank: their
- * scale does not matter.
+ * Surrogate-assisted search: score up, cost down. After a random first generation, score and cost
+ * of architectures not yet evaluated are guessed from those that were (nas/surrogate.h), and the
+ * next generation are those whose guesses would add most hypervolume to the front [Emmerich2006, in
+ * spirit]: score at mean + sd, so that what is unknown has a chance; each one chosen counts as if
+ * it were as guessed when the next is chosen. A tenth is drawn at random. Scores enter by rank:
+ * their scale does not matter.
  */
 #include "nas/front.h"
 #include "nas/fresh.h"
@@ -178,7 +178,7 @@ static void guess(const struct surrogate_search *ss, struct candidate *c, int n,
     surrogate_fit(&by_cost, &fits, ss->space, archs, cost, n_fit, tmp);
     for (int i = 0; i < n; i++) {
         double mean, sd;
-        surrogate_guess(&by_cost, &c[i].arch, &c[i].cost, &sd, tmp);
+        surrogate_guess(&by_cost, &c[i].arch, &c[i].cost, NULL, tmp);
         surrogate_guess(&by_error, &c[i].arch, &mean, &sd, tmp);
         c[i].error = mean - sd;
     }

@@ -63,7 +63,8 @@ static void insert(int *chosen, int n, const double *x, int k)
 static void choose_from(int *out, int n_out, int want, const double *x, int *idx, int n,
                         struct arena tmp)
 {
-    int *own = arena_push(&tmp, (size_t)want, sizeof *own); /* what earlier fronts have is no rival */
+    /* What earlier fronts have is no rival. */
+    int *own = arena_push(&tmp, (size_t)want, sizeof *own);
     for (int n_own = 0; n_own < want; n_own++) {
         int best = -1;
         double most = -1;

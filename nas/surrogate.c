@@ -133,10 +133,13 @@ void surrogate_guess(const struct surrogate *s, const struct arch *a, double *me
         k[i] = similarity(s->space, s->reach, a, &s->archs[i]);
         sum += k[i] * s->weight[i];
     }
+    *mean = s->mean + s->scale * sum;
+    if (!sd) {
+        return;
+    }
     solve_lower(s->factor, s->n, k);
     for (int i = 0; i < s->n; i++) {
         explained += k[i] * k[i];
     }
-    *mean = s->mean + s->scale * sum;
     *sd = s->scale * sqrt(fmax(0, 1 - explained));
 }

@@ -23,7 +23,7 @@ struct surrogate {
 void surrogate_fit(struct surrogate *s, struct arena *keep, const struct space *space,
                    const struct arch *archs, const double *value, int n, struct arena tmp);
 
-/* Mean and standard deviation of the guess. O(n^2). */
+/* Mean and standard deviation of the guess. O(n^2), or O(n) where sd is NULL. */
 void surrogate_guess(const struct surrogate *s, const struct arch *a, double *mean, double *sd,
                      struct arena tmp);
 
