@@ -3,6 +3,7 @@ import csv
 import math
 import os
 import random
+import shutil
 
 import pruning_text
 
@@ -469,6 +470,12 @@ def write(work, docs):
         f.write("\n" + section_speed(docs) + section_sparse(docs))
         f.write("\n## Disentanglement of the sprites\n\n" + words["metrics"] + "\n" + section_metric_table(models))
         f.write("\n![Metrics against weights left](pruning/metrics_sprites.svg)\n")
+        for model in ("beta1", "beta4"):
+            for kind in ("reconstructions", "traversals"):
+                found = os.path.join(work, "sprites", model, "1", "oneshot", kind + ".png")
+                if os.path.exists(found):
+                    shutil.copyfile(found, os.path.join(folder, "%s_%s.png" % (kind, model)))
+                    f.write("\n![sprites, %s: %s](pruning/%s_%s.png)\n" % (label(model), kind, kind, model))
         f.write("\n## Disentanglement and prunability\n\n" + words["correlations"] + "\n" + rho_table)
         f.write("\n## Cost\n\n" + section_cost(models))
     print("%d models: %s" % (len(models), os.path.join(docs, "PRUNING.md")))
