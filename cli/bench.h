@@ -58,11 +58,11 @@ MUST_USE bool bench_open(struct bench_case cases[BENCH_MAX_CASES], int *n, struc
                          const char *problem, const struct bench_request *request, struct err *e);
 
 /* Whole networks are held to the plain C kernels in fp32 within this share of the largest value:
- * rounding grows from layer to layer, to about 1e-5, with products of bf16 to some 2e-3; a wrong
- * kernel is far off. */
+ * rounding grows from layer to layer, to about 1e-5, with products of bf16 to some 2e-3, and 4e-2
+ * in nb201:333333 without a skip; a wrong kernel is off by as much as the values are. */
 static inline double bench_share(const struct machine *mc)
 {
-    return mc->bf16 ? 0.03 : 1e-3;
+    return mc->bf16 ? 0.15 : 1e-3;
 }
 
 /* n numbers from -1, 0, 1: sums of fewer than 2^24 products of them are exact in float in any
