@@ -45,6 +45,7 @@ static void catch_two(int number)
 
 static void catch_none(int number)
 {
+    signal(number, SIG_DFL); /* a shell's background commands are born deaf to SIGINT */
     raise(number);
 }
 
