@@ -461,8 +461,9 @@ def write(work, docs):
     verdict_table, verdict_rows = verdicts(learned)
     rho_table, rho_rows = correlations(learned)
     n_seeds = min([len({m.seed for m in models if m.set == name and m.model == "beta0"}) for name, _ in SETS])
+    counts = [(label(model), min(len(group(models, name).get(model, [])) for name, _ in SETS)) for model, _ in MODELS]
     with open(os.path.join(docs, "PRUNING.md"), "w") as f:
-        f.write(pruning_text.HEAD + pruning_text.answer(len(models), n_seeds, verdict_rows, rho_rows, dull))
+        f.write(pruning_text.HEAD + pruning_text.answer(len(models), n_seeds, counts, verdict_rows, rho_rows, dull))
         f.write(pruning_text.METHOD + "## How many weights can go\n\n" + section_sets(models, folder))
         f.write("\n## Does any beta help?\n\n" + words["verdicts"] + "\n" + verdict_table)
         f.write("\n## Criteria and schedules\n\n" + words["criteria"] + "\n" + section_criteria(models))

@@ -60,9 +60,10 @@ compressed rows is smaller from half on.
 """
 
 
-def answer(n_models, n_seeds, verdicts, correlations, near_chance):
+def answer(n_models, n_seeds, counts, verdicts, correlations, near_chance):
     """verdicts: (set, schedule, label, mean, half, n); correlations: (set, metric, curve, rho, lo, hi) within beta."""
-    text = "## The answer\n\n%d models. " % n_models
+    text = "## The answer\n\n%d models over four data sets; least seeds a set: %s. " % (
+        n_models, ", ".join("%s %d" % c for c in counts))
     if n_seeds < 5:
         text += ("**This is a pilot, not an answer: at most %d of 5 seeds of the models have been run so far** (the script "
                  "goes on\nwhere it stopped).\n\n" % n_seeds)
