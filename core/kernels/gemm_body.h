@@ -146,7 +146,7 @@ static gemm_tile_fn *const gemm_near_tiles[GEMM_MAX_ROWS] = {
 
 /* One register of columns and sixteen channels (near ones): with thirty-two registers all weights
  * stay in them, and short tiles let the loads of the next ones run ahead of products that wait for
- * memory (1x1 16 -> 16 of 131072 pixels: .60 -> .31 ms). */
+ * memory (1x1 16 -> 16 of 131072 pixels: .60 -> .32 to .38 ms). */
 enum { GEMM_SQUARE = VL == 16, GEMM_SQUARE_ROWS = 8 };
 
 SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 w[GEMM_NEAR])
