@@ -2,9 +2,10 @@
 
 #include "cli/plot.h"
 #include "core/file.h"
+#include "core/number.h"
 #include "core/rng.h"
 #include "nas/indicators.h"
-#include "core/number.h"
+#include "nas/ranked.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -12,20 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct ranked {
-    double value;
-    int i;
-};
-
-static int ranked_compare(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    if (x->value != y->value) {
-        return x->value < y->value ? -1 : 1;
-    }
-    return x->i < y->i ? -1 : x->i > y->i;
-}
 
 /* A score without a value is the worst. */
 static double correlate_value(double score)
@@ -36,17 +23,13 @@ static double correlate_value(double score)
 /* Mid-ranks, 1 = lowest. */
 static void correlate_ranks(double *rank, const double *value, int n, struct arena tmp)
 {
-    struct ranked *order = arena_push(&tmp, (size_t)n, sizeof *order);
+    double *known = arena_push(&tmp, (size_t)n, sizeof *known);
     for (int i = 0; i < n; i++) {
-        order[i] = (struct ranked){correlate_value(value[i]), i};
+        known[i] = correlate_value(value[i]);
     }
-    qsort(order, (size_t)n, sizeof *order, ranked_compare);
-    for (int i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && order[end].value == order[i].value; end++) {
-        }
-        for (int k = i; k < end; k++) {
-            rank[order[k].i] = (i + 1 + end) / 2.0;
-        }
+    ranked_mid(rank, known, n, tmp);
+    for (int i = 0; i < n; i++) {
+        rank[i] += 1;
     }
 }
 

@@ -1,5 +1,7 @@
 #include "nas/front.h"
 
+#include "nas/ranked.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -89,21 +91,6 @@ int front_sort(int *rank, const double *obj, const double *violation, int n, int
     return n_fronts;
 }
 
-/* One number to sort by, and where it stood: equal values keep their order. */
-struct ranked {
-    double value;
-    int i;
-};
-
-static int ranked_compare(const void *pa, const void *pb)
-{
-    const struct ranked *a = pa, *b = pb;
-    if (a->value != b->value) {
-        return a->value < b->value ? -1 : 1;
-    }
-    return (a->i > b->i) - (a->i < b->i);
-}
-
 void front_crowding(double *crowding, const double *obj, const int *idx, int n, int n_obj,
                     struct arena tmp)
 {
@@ -115,12 +102,11 @@ void front_crowding(double *crowding, const double *obj, const int *idx, int n, 
         double low = INFINITY, high = -INFINITY; /* of the finite values */
         for (int i = 0; i < n; i++) {
             double value = obj[(size_t)idx[i] * (size_t)n_obj + (size_t)k];
-            ASSERT(!isnan(value));
             sorted[i] = (struct ranked){value, i};
             low = isfinite(value) ? fmin(low, value) : low;
             high = isfinite(value) ? fmax(high, value) : high;
         }
-        qsort(sorted, (size_t)n, sizeof *sorted, ranked_compare);
+        ranked_sort(sorted, n);
         if (n == 0 || sorted[0].value == sorted[n - 1].value) {
             continue; /* it tells nobody apart */
         }

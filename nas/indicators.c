@@ -1,5 +1,7 @@
 #include "nas/indicators.h"
 
+#include "nas/ranked.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,47 +227,12 @@ double indicators_kendall(const double *a, const double *b, int n, struct arena 
     return concordant_less_discordant / sqrt((double)(all - ties_a) * (double)(all - ties_b));
 }
 
-struct ranked {
-    double value;
-    int i;
-};
-
-static int ranked_compare(const void *pa, const void *pb)
-{
-    const struct ranked *a = pa, *b = pb;
-    if (a->value != b->value) {
-        return a->value < b->value ? -1 : 1;
-    }
-    return (a->i > b->i) - (a->i < b->i);
-}
-
-/* rank[n], equal values share the mean of their places. */
-static void mid_ranks(double *rank, const double *x, int n, struct arena tmp)
-{
-    struct ranked *sorted = arena_push(&tmp, (size_t)n, sizeof *sorted);
-    for (int i = 0; i < n; i++) {
-        ASSERT(!isnan(x[i]));
-        sorted[i] = (struct ranked){x[i], i};
-    }
-    qsort(sorted, (size_t)n, sizeof *sorted, ranked_compare);
-    for (int first = 0; first < n;) {
-        int last = first;
-        while (last < n && sorted[last].value == sorted[first].value) {
-            last++;
-        }
-        for (int i = first; i < last; i++) {
-            rank[sorted[i].i] = 0.5 * (first + last - 1);
-        }
-        first = last;
-    }
-}
-
 double indicators_spearman(const double *a, const double *b, int n, struct arena tmp)
 {
     double *ra = arena_push(&tmp, (size_t)n, sizeof *ra);
     double *rb = arena_push(&tmp, (size_t)n, sizeof *rb);
-    mid_ranks(ra, a, n, tmp);
-    mid_ranks(rb, b, n, tmp);
+    ranked_mid(ra, a, n, tmp);
+    ranked_mid(rb, b, n, tmp);
     double mean = 0.5 * (n - 1), aa = 0, bb = 0,
            ab = 0; /* the mean rank is the same with and without ties */
     for (int i = 0; i < n; i++) {

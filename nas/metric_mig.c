@@ -9,15 +9,6 @@
 #include "nas/metrics.h"
 #include "nas/mutual.h"
 
-static size_t metric_mig_plan_bytes(const struct machine *mc, const struct metric_data *data,
-                                    const struct metric_options *options)
-{
-    (void)mc;
-    size_t f = (size_t)data->n_factors;
-    return mutual_bytes(data, options->bins) + arena_round(f * sizeof(double)) +
-           arena_round((size_t)data->d * f * sizeof(double));
-}
-
 static bool metric_mig_run(const struct metric_job *job, double *values, struct err *e)
 {
     (void)e;
@@ -55,6 +46,6 @@ const struct metric metric_mig = {
     .min_factors = 1,
     .n_values = 1,
     .value_names = metric_mig_values,
-    .plan_bytes = metric_mig_plan_bytes,
+    .plan_bytes = mutual_plan_bytes,
     .run = metric_mig_run,
 };

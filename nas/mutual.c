@@ -3,15 +3,18 @@
 #include <math.h>
 #include <string.h>
 
-size_t mutual_bytes(const struct metric_data *data, int n_bins)
+size_t mutual_plan_bytes(const struct machine *mc, const struct metric_data *data,
+                         const struct metric_options *options)
 {
-    size_t most = 0;
+    size_t most = 0, n_bins = (size_t)options->bins, n_factors = (size_t)data->n_factors;
+    (void)mc;
     for (int f = 0; f < data->n_factors; f++) {
         most = MAX(most, (size_t)data->cards[f]);
     }
     return arena_round((size_t)data->n * sizeof(int32_t)) +
-           arena_round((size_t)n_bins * most * sizeof(uint32_t)) +
-           arena_round((size_t)n_bins * sizeof(uint32_t)) + arena_round(most * sizeof(uint32_t));
+           arena_round(n_bins * most * sizeof(uint32_t)) + arena_round(n_bins * sizeof(uint32_t)) +
+           arena_round(most * sizeof(uint32_t)) + arena_round(n_factors * sizeof(double)) +
+           arena_round((size_t)data->d * n_factors * sizeof(double));
 }
 
 void mutual_bins(int32_t *bin, const struct metric_data *data, int code, int n_bins)

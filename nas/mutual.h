@@ -15,7 +15,9 @@ void mutual_bins(int32_t *bin, const struct metric_data *data, int code, int n_b
 void mutual_matrix(double *mutual, double *entropy, const struct metric_data *data, int n_bins,
                    struct arena tmp);
 
-/* Scratch for mutual_matrix. */
-size_t mutual_bytes(const struct metric_data *data, int n_bins);
+/* Scratch of a metric that takes mutual_matrix and nothing else, its results included: a
+ * plan_bytes of nas/metric.h. */
+size_t mutual_plan_bytes(const struct machine *mc, const struct metric_data *data,
+                         const struct metric_options *options);
 
 #endif

@@ -4,20 +4,7 @@
 #include <stdlib.h>
 
 #include "nas/front.h"
-
-struct ranked {
-    double value;
-    int i;
-};
-
-static int ranked_compare(const void *pa, const void *pb)
-{
-    const struct ranked *a = pa, *b = pb;
-    if (a->value != b->value) {
-        return a->value < b->value ? -1 : 1;
-    }
-    return (a->i > b->i) - (a->i < b->i);
-}
+#include "nas/ranked.h"
 
 /* rank[n] in [0, 1), 0 = the lowest value; equal values share the lowest of their places. */
 static void ranks(double *rank, const double *value, int n, struct arena tmp)
@@ -27,7 +14,7 @@ static void ranks(double *rank, const double *value, int n, struct arena tmp)
         ASSERT(isfinite(value[i]));
         sorted[i] = (struct ranked){value[i], i};
     }
-    qsort(sorted, (size_t)n, sizeof *sorted, ranked_compare);
+    ranked_sort(sorted, n);
     for (int i = 0, first = 0; i < n; i++) {
         first = sorted[i].value == sorted[first].value ? first : i;
         rank[sorted[i].i] = (double)first / n;
