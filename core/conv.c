@@ -141,16 +141,8 @@ void conv_forward(const struct machine *mc, float *y, const float *x, const floa
                   const struct conv_shape *s, bool relu_in, const struct conv_post *post,
                   enum conv_algo algo, struct arena tmp)
 {
-    struct conv_job j = {.mc = mc,
-                         .s = s,
-                         .dir = CONV_FWD,
-                         .out = y,
-                         .x = x,
-                         .w = w,
-                         .relu_in = relu_in,
-                         .post = post,
-                         .tmp = tmp};
-    conv_run(&j, algo);
+    struct conv_prepared as_is = {.algo = algo};
+    conv_forward_prepared(mc, y, x, w, &as_is, s, relu_in, post, tmp);
 }
 
 void conv_forward_prepared(const struct machine *mc, float *y, const float *x, const float *w,
@@ -174,16 +166,8 @@ void conv_backward_data(const struct machine *mc, float *dx, const float *dy, co
                         const struct conv_shape *s, bool add, const float *mask,
                         enum conv_algo algo, struct arena tmp)
 {
-    struct conv_job j = {.mc = mc,
-                         .s = s,
-                         .dir = CONV_BWD_DATA,
-                         .out = dx,
-                         .dy = dy,
-                         .w = w,
-                         .add = add,
-                         .mask = mask,
-                         .tmp = tmp};
-    conv_run(&j, algo);
+    struct conv_prepared as_is = {.algo = algo};
+    conv_backward_data_prepared(mc, dx, dy, w, &as_is, s, add, mask, tmp);
 }
 
 void conv_backward_data_prepared(const struct machine *mc, float *dx, const float *dy,

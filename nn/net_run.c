@@ -318,14 +318,14 @@ static void settle_backward(struct net *net, const struct machine *mc, const str
 }
 
 /* dw = the sum of its parts, in index order. */
-static void sum_parts(const struct net *net, const struct machine *mc, const struct unit *u,
+static void sum_parts(struct net *net, const struct machine *mc, const struct unit *u,
                       int n_parts)
 {
     enum { AT_ONCE = 8 };
     const float *in[AT_ONCE];
     size_t at = 0;
     for (int i = 0; i < u->n_params; i++) {
-        float *dw = net_param_grad((struct net *)net, u->params[i]);
+        float *dw = net_param_grad(net, u->params[i]);
         if (!dw) {
             continue;
         }
