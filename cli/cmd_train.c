@@ -19,7 +19,9 @@
 /* clang-format off: one row an option */
 static const struct option_spec train_options[] = {
     {"arch", OPTION_TEXT, "ARCH", "resnet20",
-     "resnet20|32|44|56, nb201/INDEX, nb201:CODE, fbnet:CODE, mlp:W1,W2,...", 0, 0},
+     "resnet20|32|44|56, nb201/INDEX, nb201:CODE, fbnet:CODE, mlp:W1,W2,..., "
+     "cnn:WIDTHS:HIDDEN:CODE (cnn:32,32,M,64,64,M:128:32), vae:WIDTHS:HIDDEN:CODE[:DECODER]",
+     0, 0},
     {"data", OPTION_TEXT, "SPEC", "builtin",
      "images: builtin, cifar10:DIR, ... (hdnas data list)", 0, 0},
     {"limit", OPTION_INT, "N", "0", "the first N training images only; 0 = all", 0, 1e9},

@@ -145,25 +145,24 @@ static bool prune_job_arch(struct prune_job *j, struct err *e)
     return true;
 }
 
-/* The network of --init must be one that is known here. */
-static bool prune_job_init_arch(struct prune_job *j, const char *init, struct err *e)
+/* What --init says of itself: a network that is known here, for images as these are. */
+static bool prune_job_init_info(struct weights_info *info, const struct prune_job *j,
+                                const char *init, struct err *e)
 {
-    struct weights_info info;
     struct model_cnn_spec spec;
-    if (!weights_info_read(&info, init, NULL, e)) {
+    if (!weights_info_read(info, init, NULL, e)) {
         return false;
     }
-    if (!model_cnn_parse(&spec, info.spec.arch)) {
+    if (!model_cnn_parse(&spec, info->spec.arch)) {
         return err_set(e, ERR_USAGE, "--init %s: %s; expected a cnn:... or vae:... network", init,
-                       info.spec.arch);
+                       info->spec.arch);
     }
-    struct shape a = info.spec.input, b = j->train_ds.shape;
-    if (a.h != b.h || a.w != b.w || a.c != b.c || info.spec.n_classes != j->train_ds.n_classes) {
+    struct shape a = info->spec.input, b = j->train_ds.shape;
+    if (a.h != b.h || a.w != b.w || a.c != b.c || info->spec.n_classes != j->train_ds.n_classes) {
         return err_set(e, ERR_INPUT,
                        "%s: made for %d x %d x %d, %d classes; --data has %d x %d x %d, %d", init,
-                       a.h, a.w, a.c, info.spec.n_classes, b.h, b.w, b.c, j->train_ds.n_classes);
+                       a.h, a.w, a.c, info->spec.n_classes, b.h, b.w, b.c, j->train_ds.n_classes);
     }
-    memcpy(j->info.spec.arch, info.spec.arch, sizeof info.spec.arch);
     return true;
 }
 
@@ -176,15 +175,22 @@ static bool prune_job_data(struct prune_job *j, struct err *e)
     struct dataset_options train = {.limit = (size_t)options_int(o, "limit"), .seed = seed};
     struct dataset_options test = {.limit = (size_t)options_int(o, "test-limit"), .seed = seed};
     const char *spec = options_text(o, "data"), *init = options_text(o, "init");
+    struct weights_info given = {0};
     int recon;
     if (!prune_job_word(o, "recon", recons, 3, &recon, e) ||
         !dataset_open(&j->train_ds, j->keep, spec, DATASET_TRAIN, &train, e) ||
-        !dataset_open(&j->test_ds, j->keep, spec, DATASET_TEST, &test, e)) {
+        !dataset_open(&j->test_ds, j->keep, spec, DATASET_TEST, &test, e) ||
+        (init && !prune_job_init_info(&given, j, init, e))) {
         return false;
     }
     bool bce = recon == 1 || (recon == 0 && j->train_ds.shape.c == 1);
-    /* Shares of ink need no normalisation; distances do: the deviation is their unit. */
+    /* Shares of ink need no normalisation; distances do: the deviation is their unit. Weights that
+     * are there already want what they were trained with. */
     const float *mean = bce ? zeros : j->train_ds.mean, *std = bce ? ones : j->train_ds.std;
+    if (given.has_norm) {
+        mean = given.mean;
+        std = given.std;
+    }
     struct loader_options augmented = {.shuffle = true,
                                        .crop_pad = (int)options_int(o, "crop"),
                                        .flip = options_flag(o, "flip"),
@@ -209,7 +215,11 @@ static bool prune_job_data(struct prune_job *j, struct err *e)
                           .class_weight = options_real(o, "class-weight"),
                           .warmup = options_real(o, "warmup"),
                           .n_classes = j->info.spec.n_classes};
-    return init ? prune_job_init_arch(j, init, e) : prune_job_arch(j, e);
+    if (init) {
+        memcpy(j->info.spec.arch, given.spec.arch, sizeof given.spec.arch);
+        return true;
+    }
+    return prune_job_arch(j, e);
 }
 
 static bool prune_job_manifest(struct prune_job *j, struct err *e)

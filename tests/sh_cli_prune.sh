@@ -4,6 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 hdnas=${HDNAS:-./hdnas}
+HDNAS_SHARE=${HDNAS_SHARE:-$PWD/data/builtin} && export HDNAS_SHARE
 work=$(mktemp -d "${TMPDIR:-/tmp}/hdnas-prune-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 n=0
@@ -71,6 +72,12 @@ run $small --model plain --structure channels --levels 0.25,0.5 --min-width 1 --
 result "channels that go take their multiply-adds along" $?
 run $small --model bottleneck --rewind 1 --rounds 2 --out "$work/rewound"
 result "a bottleneck, rewound to its first epoch" $?
+# Grey images, which hdnas train normalises and a VAE would not.
+"$hdnas" train --quiet --arch cnn:8s,8s:16:8 --data builtin --epochs 2 --threads 2 --out "$work/trained" >/dev/null 2>"$work/err" &&
+    run --quiet --init "$work/trained/last.safetensors" --data builtin --levels 0 --finetune 0 --no-metrics --out "$work/given" &&
+    awk -F, 'NR == FNR { want = $4; next } END { exit !(want > 0.15 && $8 - want < 1e-6 && want - $8 < 1e-6) }' \
+        "$work/trained/train.csv" "$work/given/prune.csv"
+result "weights of hdnas train keep their accuracy" $?
 
 bad() { # bad CODE WORDS OPTIONS
     code=$1 words=$2; shift 2
