@@ -67,7 +67,7 @@ static bool prune_run(const struct options *o, struct arena *keep, struct err *e
                 j.info.spec.arch, j.train_ds.name, j.train_ds.n, j.test_ds.n, j.dir, j.mc.n_threads,
                 cpu_tier_name(j.mc.tier));
     }
-    bool ok = prune_job_open_log(&j, 0, 1 << 30, e) && prune_rounds_dense(&j, e) &&
+    bool ok = prune_job_open_log(&j, PRUNE_JOB_MAX_LEVELS + 1, 0, e) && prune_rounds_dense(&j, e) &&
               (options_flag(j.o, "no-metrics") || prune_views_code(&j, e)) &&
               prune_rounds_run(&j, e) && prune_views_weights(&j, e);
     progress_close(&j.progress);
