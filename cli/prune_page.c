@@ -1,11 +1,14 @@
 #include "cli/prune_page.h"
 
+#include "cli/csv_table.h"
 #include "cli/plot.h"
+#include "cli/prune_rounds.h"
 #include "cli/report_config.h"
 #include "cli/report_style.h"
 #include "cli/version.h"
 #include "core/csv.h"
 #include "core/file.h"
+#include "nn/safetensors.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -20,6 +23,7 @@ struct prune_page {
     struct arena *keep;
     struct csv rounds, train;
     double *level, *before, *after, *params; /* [rounds.n_rows] */
+    double dense;                            /* accuracy before any pruning, NaN if not known */
     cJSON *config;
 };
 
@@ -31,10 +35,9 @@ bool prune_page_is(const char *dir, struct arena tmp)
 static bool prune_page_column(double **out, struct arena *keep, const struct csv *csv,
                               const char *name, struct err *e)
 {
-    int col = csv_column(csv, name);
-    if (col < 0) {
-        return err_set(e, ERR_INPUT, "%s: line 1: expected a column named %s, found none",
-                       csv->path, name);
+    int col;
+    if (!csv_table_find(&col, csv, name, e)) {
+        return false;
     }
     *out = arena_try(keep, csv->n_rows + 1, sizeof **out, e);
     for (size_t i = 0; *out && i < csv->n_rows; i++) {
@@ -64,6 +67,23 @@ static bool prune_page_read(struct prune_page *p, struct err *e)
            prune_page_column(&p->before, keep, &p->rounds, "accuracy_before", e) &&
            prune_page_column(&p->after, keep, &p->rounds, "accuracy", e) &&
            prune_page_column(&p->params, keep, &p->rounds, "params", e);
+}
+
+/* The accuracy that the dense network's file tells, a share; files of old do not. */
+static bool prune_page_dense(struct prune_page *p, struct arena tmp, struct err *e)
+{
+    const char *path = arena_printf(&tmp, "%s/" PRUNE_ROUNDS_DENSE, p->dir);
+    struct safetensors st;
+    p->dense = NAN;
+    if (!file_exists(path)) {
+        return true;
+    }
+    if (!safetensors_read(&st, &tmp, path, e)) {
+        return false;
+    }
+    const char *said = safetensors_meta(&st, "accuracy");
+    p->dense = said ? strtod(said, NULL) : NAN;
+    return true;
 }
 
 static const char *prune_page_option(const struct prune_page *p, const char *name)
@@ -111,6 +131,9 @@ static void prune_page_head(struct prune_page *p)
     text_add(p->out, "</p>\n<dl class=\"facts\">\n");
     if (p->rounds.n_rows > 0) {
         size_t last = p->rounds.n_rows - 1;
+        if (!isnan(p->dense)) {
+            prune_page_fact(p, "dense accuracy", arena_printf(p->keep, "%.2f %%", 100 * p->dense));
+        }
         prune_page_fact(p, "gone", arena_printf(p->keep, "%.1f %%", 100 * p->level[last]));
         prune_page_fact(p, "accuracy left", arena_printf(p->keep, "%.2f %%", 100 * p->after[last]));
         prune_page_fact(p, "before training",
@@ -121,33 +144,38 @@ static void prune_page_head(struct prune_page *p)
     text_add(p->out, "</dl>\n</header>\n<main>\n");
 }
 
-static double *prune_page_percent(struct prune_page *p, const double *shares)
+/* A column in percent, behind the dense network's value where that is known. */
+static double *prune_page_percent(struct prune_page *p, double dense, const double *shares)
 {
+    size_t n = 0;
     double *out = arena_push(p->keep, p->rounds.n_rows + 1, sizeof *out);
+    if (!isnan(p->dense)) {
+        out[n++] = 100 * dense;
+    }
     for (size_t i = 0; i < p->rounds.n_rows; i++) {
-        out[i] = 100 * shares[i];
+        out[n++] = 100 * shares[i];
     }
     return out;
 }
 
 static void prune_page_curve(struct prune_page *p, struct arena tmp)
 {
-    int n = (int)p->rounds.n_rows;
+    int n = (int)p->rounds.n_rows + !isnan(p->dense);
     bool trained =
         strcmp(prune_page_option(p, "finetune"), "0") != 0 || prune_page_option(p, "rewind")[0];
-    const double *x = prune_page_percent(p, p->level);
+    const double *x = prune_page_percent(p, 0, p->level);
     struct plot_series series[] = {
         {.name = trained ? "after training" : NULL,
          .kind = PLOT_LINE,
          .tone = PLOT_FRONT,
          .x = x,
-         .y = prune_page_percent(p, p->after),
+         .y = prune_page_percent(p, p->dense, p->after),
          .n = n},
         {.name = "before training",
          .kind = PLOT_LINE,
          .tone = PLOT_TRUTH,
          .x = x,
-         .y = prune_page_percent(p, p->before),
+         .y = prune_page_percent(p, p->dense, p->before),
          .n = n},
     };
     bool channels = strcmp(prune_page_option(p, "structure"), "channels") == 0;
@@ -215,29 +243,35 @@ static bool prune_page_training(struct prune_page *p, struct arena tmp, struct e
     return ok;
 }
 
-static void prune_page_table(struct prune_page *p, const struct csv *csv, const char *heading)
+/* Channels and networks only where they change from round to round: last, so that masks leave them
+ * out. */
+static bool prune_page_rounds(struct prune_page *p, struct err *e)
 {
-    text_add(p->out, "<section>\n<h2>");
-    text_escape(p->out, heading);
-    text_add(p->out, "</h2>\n<table class=\"sort\">\n<thead><tr>");
-    for (int c = 0; c < csv->n_cols; c++) {
-        text_add(p->out, "<th>");
-        text_escape(p->out, csv->names[c]);
-        text_add(p->out, "</th>");
-    }
-    text_add(p->out, "</tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < csv->n_rows; i++) {
-        text_add(p->out, "<tr>");
-        for (int c = 0; c < csv->n_cols; c++) {
-            text_add(p->out, "<td data-label=\"");
-            text_escape(p->out, csv->names[c]);
-            text_add(p->out, "\">");
-            text_escape(p->out, csv_cell(csv, i, c));
-            text_add(p->out, "</td>");
-        }
-        text_add(p->out, "</tr>\n");
-    }
-    text_add(p->out, "</tbody>\n</table>\n</section>\n");
+    static const struct csv_table_cell cells[] = {
+        {"round", "round", 1, "%.0f"},
+        {"sparsity", "gone, %", 100, "%.2f"},
+        {"params", "parameters", 1, "%.0f"},
+        {"macs", "multiply-adds", 1, "%.0f"},
+        {"accuracy_before", "before training, %", 100, "%.2f"},
+        {"accuracy", "after, %", 100, "%.2f"},
+        {"seconds", "seconds", 1, "%.1f"},
+        {"channels", "channels", 1, "%.0f"},
+        {"arch", "network", 1, NULL},
+    };
+    int n = (int)N_ELEMS(cells);
+    bool channels = strcmp(prune_page_option(p, "structure"), "channels") == 0;
+    return csv_table(p->out, &p->rounds, "Rounds", cells, channels ? n : n - 2, e);
+}
+
+static bool prune_page_metrics(struct prune_page *p, struct err *e)
+{
+    static const struct csv_table_cell cells[] = {{"metric", "metric", 1, NULL},
+                                                  {"value", "value", 1, "%.4g"}};
+    const char *path = arena_printf(p->keep, "%s/metrics.csv", p->dir);
+    struct csv csv;
+    return !file_exists(path) ||
+           (csv_read(&csv, p->keep, path, e) &&
+            csv_table(p->out, &csv, "Metrics of the code", cells, (int)N_ELEMS(cells), e));
 }
 
 static void prune_page_base64(struct text *out, const unsigned char *bytes, size_t n)
@@ -342,12 +376,9 @@ static bool prune_page_weights(struct prune_page *p, struct err *e)
 
 static bool prune_page_body(struct prune_page *p, struct arena tmp, struct err *e)
 {
-    struct csv metrics;
-    char *path = arena_printf(p->keep, "%s/metrics.csv", p->dir);
     prune_page_head(p);
     prune_page_curve(p, tmp);
-    prune_page_table(p, &p->rounds, "Rounds");
-    if (!prune_page_training(p, tmp, e) ||
+    if (!prune_page_rounds(p, e) || !prune_page_training(p, tmp, e) ||
         !prune_page_picture(p, "reconstructions.png", "Reconstructions",
                             "Test images above, what the dense network makes of them below.", tmp,
                             e) ||
@@ -355,14 +386,8 @@ static bool prune_page_body(struct prune_page *p, struct arena tmp, struct err *
                             "A row a dimension of the code, those of the largest KL divergence "
                             "first; from 2 deviations below its mean to 2 above.",
                             tmp, e) ||
-        !prune_page_weights(p, e)) {
+        !prune_page_weights(p, e) || !prune_page_metrics(p, e)) {
         return false;
-    }
-    if (file_exists(path)) {
-        if (!csv_read(&metrics, p->keep, path, e)) {
-            return false;
-        }
-        prune_page_table(p, &metrics, "Metrics of the code");
     }
     struct report_data d = {.config = p->config, .command = "prune"};
     report_config(p->out, &d, tmp);
@@ -381,7 +406,8 @@ bool prune_page_make(const char *dir, struct arena tmp, struct err *e)
     struct text page;
     struct prune_page p = {.dir = dir, .out = &page, .keep = &lists};
     text_init(&page, &words);
-    bool ok = prune_page_read(&p, e) && prune_page_body(&p, tmp, e) &&
+    bool ok = prune_page_read(&p, e) && prune_page_dense(&p, tmp, e) &&
+              prune_page_body(&p, tmp, e) &&
               file_write(arena_printf(&lists, "%s/report.html", dir), page.s, page.n, e);
     cJSON_Delete(p.config);
     return ok;

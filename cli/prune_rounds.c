@@ -51,11 +51,12 @@ static bool prune_rounds_save(struct prune_job *j, struct prune_round *r, const 
                               struct err *e)
 {
     struct weights_info info = j->info;
-    char round[16];
+    char round[16], accuracy[16];
     snprintf(round, sizeof round, "%d", r->i);
+    snprintf(accuracy, sizeof accuracy, "%.6f", j->accuracy);
     snprintf(info.spec.arch, sizeof info.spec.arch, "%s", r->arch);
-    const char *const meta[][2] = {{"round", round}};
-    return prune_file_save(&r->mask, r->net, &info, meta, 1, prune_job_path(j, name), j->tmp, e);
+    const char *const meta[][2] = {{"round", round}, {"accuracy", accuracy}};
+    return prune_file_save(&r->mask, r->net, &info, meta, 2, prune_job_path(j, name), j->tmp, e);
 }
 
 /* What is deployed, for hdnas eval and bench. */
