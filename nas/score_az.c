@@ -7,7 +7,9 @@
  *   az-progressivity  min_l (E_l - E_{l-1})
  *   az-trainability   mean over l >= 1 of 2 - s - 1 / (s + 1e-6), s = largest singular value of
  *                     g_in^T g_out / (pixels), g_out random signs at f_l, g_in their gradient at
- *                     f_{l-1} (where it is larger, its pixels become channels)
+ *                     f_{l-1} (where it is larger, its pixels become channels). A block that is the
+ *                     identity has s near 1 like any other; the published code gives it - infinity,
+ *                     so that the best of the networks without convolutions would come last
  *
  * The fourth score is flops, and AZ-NAS itself a ranking in a population: the sum of the logarithms
  * of the four ranks (`hdnas correlate --combine a*b*c*d`).
@@ -205,7 +207,7 @@ static double score_az_block(struct tape *tape, int l, struct arena tmp)
     int from = g->blocks[l - 1], to = g->blocks[l];
     struct tensor out = tape_value(tape, to), in = tape_value(tape, from);
     int stride = in.h / out.h, c_in = in.c * stride * stride, c = MIN(c_in, out.c);
-    if (from == to || stride < 1 || in.h != out.h * stride || in.w != out.w * stride) {
+    if (stride < 1 || in.h != out.h * stride || in.w != out.w * stride) {
         return -INFINITY;
     }
     double *mat = arena_push(&tmp, (size_t)c_in * (size_t)out.c, sizeof *mat);
@@ -214,9 +216,13 @@ static double score_az_block(struct tape *tape, int l, struct arena tmp)
     score_az_signs(out.data, tensor_count(&out),
                    rng_key(tape->t->job->options->seed, RNG_SCORE, (uint64_t)l));
     struct arena keep = tmp; /* the gradients lie behind what was pushed here */
-    tape->keep = &keep;
-    tape_backward(tape, from, to, out.data);
-    in.data = tape->dx[from];
+    if (from == to) {
+        in = out;
+    } else {
+        tape->keep = &keep;
+        tape_backward(tape, from, to, out.data);
+        in.data = tape->dx[from];
+    }
     if (!in.data) {
         return -INFINITY;
     }
