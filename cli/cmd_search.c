@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cli/cmds.h"
 #include "cli/outcome.h"
+#include "cli/refine.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 
@@ -31,6 +32,7 @@ static const struct option_spec search_options[] = {
     {"shortlist", OPTION_INT, "N", "20",
      "networks to name in RUN/shortlist.csv: the front and the next best close behind it; 0 = none",
      0, 100000},
+    REFINE_OPTIONS,
     {"pool", OPTION_TEXT, "FILE", NULL,
      "scores shared with other runs of the same score, seed and images, whatever their device and "
      "search: known ones are read, new ones added", 0, 0},
@@ -70,7 +72,8 @@ static bool search_go(struct session *s, struct err *e)
                 result.status.evals, result.status.evals_total, s->dir);
         return err_hint(e, "hdnas search --resume %s", s->dir);
     }
-    return outcome_tell(s, &result, e);
+    struct refine_result refined;
+    return refine_run(&refined, s, &result, e) && outcome_tell(s, &result, &refined, e);
 }
 
 static bool search_run(const struct options *o, struct arena *keep, struct err *e)

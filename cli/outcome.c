@@ -58,19 +58,28 @@ static struct judgement outcome_judge(struct session *s, const struct run_member
 /* Everything that is told beside the members themselves. */
 struct outcome {
     const struct run_result *result;
+    const struct refine_result *refined;
     bool judged; /* the truth is known and priced */
-    struct judgement front, shortlist;
+    struct judgement front, shortlist, refined_front;
 };
 
-static void outcome_print_table(struct session *s, const struct run_result *result)
+/* accuracy[n]: measured after training; NULL without. */
+static void outcome_print_table(struct session *s, const struct run_member *members, int n,
+                                const double *accuracy)
 {
     const char *cost_head = arena_printf(s->keep, "%s (%s)", s->cost.name, s->cost.unit);
-    const char *heads[] = {"index",      "code",     "score",        cost_head,
-                           "params (k)", "MACs (M)", "true acc. (%)"};
+    const char *heads[] = {"index", "code", "score", cost_head, "params (k)", "MACs (M)", NULL, NULL};
+    int n_heads = 6;
+    if (accuracy) {
+        heads[n_heads++] = "trained acc. (%)";
+    }
+    if (s->has_truth) {
+        heads[n_heads++] = "true acc. (%)";
+    }
     struct table t;
-    table_init(&t, s->keep, heads, s->has_truth ? 7 : 6);
-    for (int i = 0; i < result->n_front; i++) {
-        const struct run_member *m = &result->front[i];
+    table_init(&t, s->keep, heads, n_heads);
+    for (int i = 0; i < n; i++) {
+        const struct run_member *m = &members[i];
         char code[SPACE_TEXT_LEN], index[24];
         s->config.space->code(&m->arch, code);
         table_add(&t, arena_strdup(s->keep, archname_index(index, m->index)));
@@ -79,6 +88,9 @@ static void outcome_print_table(struct session *s, const struct run_result *resu
         table_printf(&t, "%.4g", m->cost);
         table_printf(&t, "%.1f", (double)m->params / 1e3);
         table_printf(&t, "%.2f", (double)m->macs / 1e6);
+        if (accuracy) {
+            table_printf(&t, "%.2f", accuracy[i]);
+        }
         if (s->has_truth) {
             table_printf(&t, "%.2f", m->accuracy);
         }
@@ -86,8 +98,9 @@ static void outcome_print_table(struct session *s, const struct run_result *resu
     table_print(&t, stdout);
 }
 
+/* accuracy: measured after training; NULL without. */
 static void outcome_member_json(const struct session *s, struct json *j, const char *key,
-                                const struct run_member *m)
+                                const struct run_member *m, const double *accuracy)
 {
     char arch[SPACE_TEXT_LEN];
     s->config.space->format(&m->arch, arch);
@@ -99,6 +112,9 @@ static void outcome_member_json(const struct session *s, struct json *j, const c
     json_real(j, "diversity", m->diversity);
     json_int(j, "params", m->params);
     json_int(j, "macs", m->macs);
+    if (accuracy) {
+        json_real(j, "refined_accuracy", *accuracy);
+    }
     if (s->has_truth) {
         json_real(j, "true_accuracy", m->accuracy);
     }
@@ -130,11 +146,11 @@ static void outcome_print_answer(const struct session *s, const struct run_resul
 }
 
 static void outcome_members_json(const struct session *s, struct json *j, const char *key,
-                                 const struct run_member *members, int n)
+                                 const struct run_member *members, int n, const double *accuracy)
 {
     json_array(j, key);
     for (int i = 0; i < n; i++) {
-        outcome_member_json(s, j, NULL, &members[i]);
+        outcome_member_json(s, j, NULL, &members[i], accuracy ? &accuracy[i] : NULL);
     }
     json_end(j);
 }
@@ -160,15 +176,23 @@ static bool outcome_summary(struct session *s, const struct outcome *o, struct e
         json_real(&j, "shortlist_true_hypervolume", o->shortlist.hypervolume);
         json_real(&j, "shortlist_true_igd_plus", o->shortlist.igd_plus);
     }
+    if (o->judged && o->refined->epochs > 0) {
+        json_real(&j, "refined_true_hypervolume", o->refined_front.hypervolume);
+        json_real(&j, "refined_true_igd_plus", o->refined_front.igd_plus);
+    }
     if (s->config.search_options.n_constraints > 0) {
         struct constraint_report limits = outcome_limits(s, result);
         constraint_json(&limits, &j);
     }
     if (result->has_answer) {
-        outcome_member_json(s, &j, "answer", &result->answer);
+        outcome_member_json(s, &j, "answer", &result->answer, NULL);
     }
-    outcome_members_json(s, &j, "front", result->front, result->n_front);
-    outcome_members_json(s, &j, "shortlist", result->shortlist, result->n_shortlist);
+    outcome_members_json(s, &j, "front", result->front, result->n_front, NULL);
+    outcome_members_json(s, &j, "shortlist", result->shortlist, result->n_shortlist, NULL);
+    if (o->refined->epochs > 0) {
+        outcome_members_json(s, &j, "refined", o->refined->front, o->refined->n_front,
+                             o->refined->accuracy);
+    }
     json_end(&j);
     if (s->o->json) {
         json_print(&j, stdout);
@@ -180,7 +204,13 @@ static bool outcome_summary(struct session *s, const struct outcome *o, struct e
 static void outcome_print(struct session *s, const struct outcome *o)
 {
     const struct run_result *result = o->result;
-    outcome_print_table(s, result);
+    const struct refine_result *refined = o->refined;
+    outcome_print_table(s, result->front, result->n_front, NULL);
+    if (refined->epochs > 0) {
+        printf("\nof the shortlist, trained for %d epochs on %zu images and measured on %zu others:\n",
+               refined->epochs, refined->n_train, refined->n_held);
+        outcome_print_table(s, refined->front, refined->n_front, refined->accuracy);
+    }
     outcome_print_answer(s, result);
     if (s->config.search_options.n_constraints > 0) {
         struct constraint_report limits = outcome_limits(s, result);
@@ -197,20 +227,30 @@ static void outcome_print(struct session *s, const struct outcome *o)
             printf("; of the shortlist's %d networks %.4f (%.2f %%)", result->n_shortlist,
                    o->shortlist.hypervolume, 100 * o->shortlist.hypervolume / whole);
         }
+        if (refined->epochs > 0) {
+            printf("; of the %d that training leaves %.4f (%.2f %%)", refined->n_front,
+                   o->refined_front.hypervolume, 100 * o->refined_front.hypervolume / whole);
+        }
         printf("\n");
     }
     printf("%s/front.csv\n%s/front.svg\n%s/report.html\n", s->dir, s->dir, s->dir);
 }
 
-bool outcome_tell(struct session *s, const struct run_result *result, struct err *e)
+bool outcome_tell(struct session *s, const struct run_result *result,
+                  const struct refine_result *refined, struct err *e)
 {
-    struct outcome o = {.result = result, .judged = s->has_truth && s->cost.kind->parallel_safe};
+    struct outcome o = {.result = result,
+                        .refined = refined,
+                        .judged = s->has_truth && s->cost.kind->parallel_safe};
     if (o.judged) {
         if (!outcome_price_truth(s, e) || !outcome_write_truth(s, e)) {
             return false;
         }
         o.front = outcome_judge(s, result->front, result->n_front);
         o.shortlist = outcome_judge(s, result->shortlist, result->n_shortlist);
+        if (refined->epochs > 0) {
+            o.refined_front = outcome_judge(s, refined->front, refined->n_front);
+        }
     }
     if (!outcome_summary(s, &o, e) || !report_make(s->dir, *s->keep, e)) {
         return false;

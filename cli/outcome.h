@@ -3,9 +3,10 @@
 #ifndef CLI_OUTCOME_H
 #define CLI_OUTCOME_H
 
-#include "cli/session.h"
+#include "cli/refine.h"
 
 /* ERR_INFEASIBLE where none of the limits was met; everything is told and written all the same. */
-MUST_USE bool outcome_tell(struct session *s, const struct run_result *result, struct err *e);
+MUST_USE bool outcome_tell(struct session *s, const struct run_result *result,
+                           const struct refine_result *refined, struct err *e);
 
 #endif

@@ -1,5 +1,6 @@
 #include "cli/report_data.h"
 
+#include "cli/report_refined.h"
 #include "core/file.h"
 
 #include <cjson/cJSON.h>
@@ -381,6 +382,7 @@ bool report_data_read(struct report_data *d, struct arena *keep, const char *dir
     bool ok = report_data_read_config(d, keep, e) && report_data_read_evals(d, keep, e) &&
               report_data_read_front(d, keep, e) && report_data_read_generations(d, keep, e) &&
               report_data_optional(d, keep, "truth.csv", report_data_read_truth, e) &&
+              report_data_optional(d, keep, "refined.csv", report_refined_read, e) &&
               report_data_optional(d, keep, "time.csv", report_data_read_times, e) &&
               report_data_optional(d, keep, "summary.json", report_data_read_summary, e);
     if (!ok) {

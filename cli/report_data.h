@@ -27,6 +27,13 @@ struct report_limit {
     double accuracy, optimum, regret;  /* percent, points; NaN = not known */
 };
 
+/* A network that was trained a little, of the front by what was measured. */
+struct report_refined {
+    const char *index, *arch;      /* as in the file */
+    double score, cost;
+    double accuracy, truth;        /* percent, measured and known; truth NaN = not known */
+};
+
 struct report_data {
     const char *dir, *name; /* the folder and its last word */
     struct cJSON *config;   /* an object; report_data_release frees it */
@@ -55,6 +62,10 @@ struct report_data {
 
     int n_limits; /* 0 = there are none */
     struct report_limit *limits;
+
+    int n_refined; /* 0 = nothing was trained */
+    struct report_refined *refined;
+    bool has_refined_truth;
 
     int n_times; /* 0 = not known */
     const char **time_part;

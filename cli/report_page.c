@@ -4,6 +4,7 @@
 #include "cli/progress.h"
 #include "cli/report_config.h"
 #include "cli/report_limits.h"
+#include "cli/report_refined.h"
 #include "cli/report_plots.h"
 #include "cli/report_style.h"
 #include "cli/version.h"
@@ -379,6 +380,7 @@ void report_page(struct text *out, const struct report_data *d, struct arena tmp
     text_add(out, "</header>\n<main>\n");
     report_page_front(out, d, tmp);
     report_limits(out, d, tmp);
+    report_refined(out, d);
     report_page_course(out, d, tmp);
     report_page_cells(out, d, tmp);
     report_page_table(out, d, tmp);
