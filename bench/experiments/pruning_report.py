@@ -5,39 +5,33 @@ import os
 import random
 import shutil
 
+import pruning_speed
 import pruning_text
+from lab import interval, mean, rows
+from pruning_text import show, table
 
 SETS = [("mnist", "MNIST"), ("fashion", "Fashion-MNIST"), ("cifar10", "CIFAR-10"), ("sprites", "sprites")]
 MODELS = [("plain", "plain"), ("bottleneck", "bottleneck"), ("beta0", "0"), ("beta0.5", "0.5"), ("beta1", "1"),
           ("beta2", "2"), ("beta4", "4"), ("beta8", "8"), ("beta16", "16")]
 COLOURS = {"plain": "#5c6670", "bottleneck": "#b8520f", "beta0": "#a6c8f0", "beta0.5": "#86b0e6", "beta1": "#6697dc",
            "beta2": "#4a7fd0", "beta4": "#2f66c0", "beta8": "#1c4da0", "beta16": "#0f3374"}
-# Student's t for 95 %, two sides, by degrees of freedom.
-T95 = [None, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
 AXIS_END = -math.log10(1 - 0.995)
 
 
-def rows(path):
-    with open(path, newline="") as f:
-        return list(csv.DictReader(f))
-
-
 class Model:
-    """One trained network and its curves: {curve: [(sparsity, accuracy)]}, metrics, seconds."""
+    """One trained network and its curves: {curve: [(sparsity, accuracy)]}, metrics."""
 
     def __init__(self, folder, name, model, seed):
         self.set, self.model, self.seed = name, model, seed
-        self.curves, self.metrics, self.seconds = {}, {}, {}
+        self.curves, self.metrics = {}, {}
         for curve in sorted(os.listdir(folder)):
             path = os.path.join(folder, curve)
             if not os.path.exists(os.path.join(path, "weights.csv")):
                 continue
             lines = rows(os.path.join(path, "prune.csv"))
             self.curves[curve] = [(float(r["sparsity"]), float(r["accuracy"])) for r in lines]
-            self.seconds[curve] = sum(float(r["seconds"]) for r in lines)
         first = os.path.join(folder, "oneshot")
         self.metrics = {r["metric"]: float(r["value"]) for r in rows(os.path.join(first, "metrics.csv"))}
-        self.train_s = sum(float(r["seconds"]) for r in rows(os.path.join(first, "train.csv")))
         self.dense = self.curves["oneshot"][0][1]
         for points in self.curves.values():
             if points[0][0] > 0:
@@ -70,20 +64,6 @@ def read(work):
                 if os.path.exists(os.path.join(folder, "oneshot", "weights.csv")):
                     models.append(Model(folder, name, model, int(seed)))
     return models
-
-
-def mean(values):
-    return sum(values) / len(values)
-
-
-def interval(values):
-    """Half of the 95 % interval of the mean, NaN for fewer than two."""
-    n = len(values)
-    if n < 2:
-        return math.nan
-    m = mean(values)
-    sd = math.sqrt(sum((v - m) ** 2 for v in values) / (n - 1))
-    return T95[min(n - 1, 10)] * sd / math.sqrt(n)
 
 
 def ranks(values):
@@ -130,18 +110,6 @@ def within(models, values):
     for m, v in zip(models, values):
         by.setdefault(m.model, []).append(v)
     return [v - mean(by[m.model]) for m, v in zip(models, values)]
-
-
-def show(value, half=math.nan, digits=1, scale=1.0):
-    if math.isnan(value):
-        return "-"
-    text = "%.*f" % (digits, value * scale)
-    return text if math.isnan(half) else "%s ± %.*f" % (text, digits, half * scale)
-
-
-def table(heads, lines):
-    out = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return "\n".join(out + ["| " + " | ".join(line) + " |" for line in lines]) + "\n"
 
 
 class Chart:
@@ -326,6 +294,21 @@ def section_channels(models):
     return table(["set", "model", "seeds", "all channels", "75 %", "50 %", "25 %", "12.5 %"], lines)
 
 
+def section_rewinding(models):
+    """Accuracy after iterative pruning of the plain network: rewound, or trained on, for as many epochs."""
+    lines = []
+    for name, title in SETS:
+        these = [m for m in group(models, name).get("plain", []) if all(c in m.curves for c in ("rewind0", "rewind1", "tuned5"))]
+        for curve, words in (("rewind0", "the first weights"), ("rewind1", "those after epoch 1"), ("tuned5", "as they are")):
+            line = [title, words, str(len(these))]
+            for k in range(len(these[0].curves[curve]) if these else 0):
+                at = [m.curves[curve][k][1] for m in these]
+                line.append(show(mean(at), interval(at), 1, 100))
+            lines += [line] if these else []
+    heads = ["set", "weights after pruning", "seeds", "dense", "50 % left", "20 %", "10 %", "5 %", "2 %", "0.5 %"]
+    return table(heads, lines) if lines else ""
+
+
 METRICS = ["mig", "dci_disentanglement", "dci_completeness", "dci_informativeness", "sap", "sap_r2", "modularity", "factorvae",
            "betavae", "total_correlation", "active_units", "effective_dim", "kl", "kl_mutual", "kl_correlation"]
 
@@ -341,6 +324,34 @@ def section_metric_table(models):
             line.append(show(mean(values), interval(values), 3 if abs(mean(values)) < 2 else 1) if values else "-")
         lines.append(line)
     return table(["metric"] + [label(m) for m in groups], lines)
+
+
+def section_published(docs):
+    """Label-free runs of sprites_metrics.py: is beta-VAE above VAE?"""
+    path = os.path.join(docs, "pruning", "sprites.csv")
+    if not os.path.exists(path):
+        return ""
+    found, lines, text = rows(path), [], ""
+    betas = sorted({r["beta"] for r in found}, key=float)
+    by = {(r["beta"], r["seed"]): r for r in found}
+    seeds = sorted({seed for beta, seed in by if beta == "1"}, key=int)
+    for metric in METRICS + ["reconstruction"]:
+        line = [metric.replace("_", " ")]
+        for beta in betas:
+            values = [float(by[beta, s][metric]) for s in seeds if (beta, s) in by]
+            line.append(show(mean(values), interval(values), 3 if abs(mean(values)) < 2 else 1))
+        lines.append(line)
+    for metric, words in (("mig", "MIG"), ("dci_disentanglement", "DCI disentanglement"), ("sap_r2", "SAP (R2)"),
+                          ("factorvae", "FactorVAE score")):
+        for beta in [b for b in betas if float(b) > 1]:
+            diff = [float(by[beta, s][metric]) - float(by["1", s][metric]) for s in seeds if (beta, s) in by]
+            text += "- %s, β = %s less β = 1: %s, above in %d of %d seeds.\n" % (
+                words, beta, "%+.3f" % mean(diff) + ("" if len(diff) < 2 else " ± %.3f" % interval(diff)),
+                sum(d > 0 for d in diff), len(diff))
+    heads = ["metric"] + ["β = %s (%d)" % (b, sum(s in seeds for c, s in by if c == b)) for b in betas]
+    pictures = "".join("\n![β = %s: traversals](pruning/sprites_beta%s.png)\n" % (b, b) for b in betas
+                       if os.path.exists(os.path.join(docs, "pruning", "sprites_beta%s.png" % b)))
+    return "## Beta-VAE against VAE\n\n" + pruning_text.PUBLISHED + table(heads, lines) + "\n" + text + pictures + "\n"
 
 
 def rho_text(rho):
@@ -390,57 +401,14 @@ def verdicts(models):
     return table(["set", "schedule", "best β > 0", "halvings more than β = 0", "seeds", "95 %"], out), found
 
 
-def section_speed(docs):
-    """Medians over seeds of docs/pruning/speed.csv."""
-    path = os.path.join(docs, "pruning", "speed.csv")
-    if not os.path.exists(path):
-        return ""
-    by = {}
-    for r in rows(path):
-        by.setdefault(float(r["gone"]), []).append(r)
-    lines, dense = [], None
-    for gone, these in sorted(by.items()):
-        ms = sorted(float(r["ms"]) for r in these)[len(these) // 2]
-        dense = dense or ms
-        accuracy = [float(r["accuracy"]) for r in these]
-        lines.append(["%g %%" % (100 - 100 * gone), str(len(these)), show(mean(accuracy), interval(accuracy), 1, 100),
-                      "%.0f" % mean([float(r["params"]) for r in these]), "%.0f" % mean([float(r["macs"]) for r in these]),
-                      "%.3f" % ms, "%.2f" % (dense / ms)])
-    return pruning_text.SPEED + table(["channels left", "seeds", "accuracy, %", "parameters", "multiply-adds", "ms for 32",
-                                       "times faster"], lines)
-
-
-def section_sparse(docs):
-    path = os.path.join(docs, "pruning", "sparse.csv")
-    if not os.path.exists(path):
-        return ""
-    lines = [["%s x %s" % (r["inputs"], r["outputs"]), "%g %%" % (100 * float(r["sparsity"])), r["dense_us"], r["sparse_us"],
-              r["speedup"], "%.0f" % (int(r["dense_bytes"]) / 1024), "%.0f" % (int(r["sparse_bytes"]) / 1024)] for r in rows(path)]
-    return "\n" + pruning_text.SPARSE + table(["layer", "gone", "dense, us", "sparse, us", "times faster", "dense, KiB",
-                                               "sparse, KiB"], lines)
-
-
-def section_cost(models):
-    """Wall seconds: the machine may have been shared."""
-    lines = []
-    for name, title in SETS:
-        these = [m for m in models if m.set == name]
-        if these:
-            tuned = [m.seconds["iterative"] for m in these if "iterative" in m.seconds]
-            lines.append([title, str(len(these)), show(mean([m.train_s for m in these])),
-                          show(mean([m.seconds["oneshot"] for m in these])), show(mean(tuned)) if tuned else "-"])
-    return "Wall seconds a model, one thread.\n\n" + table(["set", "models", "dense training", "one shot, 9 levels",
-                                                            "iterative, 6 levels"], lines)
-
-
 def write_models(models, path):
     metrics = sorted({k for m in models for k in m.metrics})
     with open(path, "w", newline="") as f:
         out = csv.writer(f, lineterminator="\n")
         curves = ("oneshot", "iterative")
-        out.writerow(["set", "model", "seed", "dense", "train_s"] + [c + s for c in curves for s in ("_left", "_area")] + metrics)
+        out.writerow(["set", "model", "seed", "dense"] + [c + s for c in curves for s in ("_left", "_area")] + metrics)
         for m in models:
-            line = [m.set, m.model, m.seed, "%.4f" % m.dense, "%.1f" % m.train_s]
+            line = [m.set, m.model, m.seed, "%.4f" % m.dense]
             for c in curves:
                 line += ["%.5f" % m.kept(c), "%.4f" % m.area(c)] if c in m.curves else ["", ""]
             out.writerow(line + ["%.5g" % m.metrics[k] if k in m.metrics else "" for k in metrics])
@@ -464,12 +432,16 @@ def write(work, docs):
     counts = [(label(model), min(len(group(models, name).get(model, [])) for name, _ in SETS)) for model, _ in MODELS]
     with open(os.path.join(docs, "PRUNING.md"), "w") as f:
         f.write(pruning_text.HEAD + pruning_text.answer(len(models), n_seeds, counts, verdict_rows, rho_rows, dull))
-        f.write(pruning_text.METHOD + "## How many weights can go\n\n" + section_sets(models, folder))
+        f.write(pruning_text.METHOD + pruning_speed.section_baselines(docs, SETS))
+        f.write("## How many weights can go\n\n" + section_sets(models, folder))
         f.write("\n## Does any beta help?\n\n" + words["verdicts"] + "\n" + verdict_table)
         f.write("\n## Criteria and schedules\n\n" + words["criteria"] + "\n" + section_criteria(models))
+        rewinding = section_rewinding(models)
+        f.write("\n### Rewinding\n\n" + words["rewinding"] + "\n" + rewinding if rewinding else "")
         f.write("\n## Channels\n\n" + words["channels"] + "\n" + section_channels(models))
-        f.write("\n" + section_speed(docs) + section_sparse(docs))
-        f.write("\n## Disentanglement of the sprites\n\n" + words["metrics"] + "\n" + section_metric_table(models))
+        f.write("\n" + pruning_speed.section_speed(docs) + pruning_speed.section_sparse(docs))
+        f.write("\n" + section_published(docs))
+        f.write("## Disentanglement of the sprites, classified\n\n" + words["metrics"] + "\n" + section_metric_table(models))
         f.write("\n![Metrics against weights left](pruning/metrics_sprites.svg)\n")
         for model in ("beta1", "beta4"):
             for kind in ("reconstructions", "traversals"):
@@ -478,5 +450,5 @@ def write(work, docs):
                     shutil.copyfile(found, os.path.join(folder, "%s_%s.png" % (kind, model)))
                     f.write("\n![sprites, %s: %s](pruning/%s_%s.png)\n" % (label(model), kind, kind, model))
         f.write("\n## Disentanglement and prunability\n\n" + words["correlations"] + "\n" + rho_table)
-        f.write("\n## Cost\n\n" + section_cost(models))
+        f.write("\n## Cost\n\n" + pruning_speed.section_cost(docs, SETS))
     print("%d models: %s" % (len(models), os.path.join(docs, "PRUNING.md")))

@@ -2,13 +2,14 @@
 """Does a disentangled code make a network easier to prune? All of docs/PRUNING.md comes from here.
 
 usage: pruning_study.py [--hdnas ./hdnas] [--work build/pruning] [--seeds 5] [--jobs 1] [--sets NAME=SPEC ...]
-                        [run] [speed] [report]
+                        [run] [speed] [cost] [sparse] [report]
 
 run     trains and prunes every model that is not there yet: 4 data sets x (plain and 3 betas) x seeds first, seeds
-        outermost, so that a part of it is a study of fewer seeds; then the betas between, the bottleneck and more
-        curves. Killed, it goes on where it stopped: finished runs are kept, the one under way is resumed. About 6
+        outermost, so that a part of it is a study of fewer seeds; then the betas between, the bottleneck, more curves
+        and rewinding. Killed, it goes on where it stopped: finished runs are kept, the one under way is resumed. About 6
         seconds of one processor a model and 20 minutes for all of it; --jobs 2 halves that.
-speed   prunes channels of the plain CIFAR-10 network and times what is left (a minute; an idle machine, please).
+speed   prunes channels of --classifier, the CIFAR-10 network of classifier_baselines.sh, and times what is left: 4 minutes.
+cost    processor seconds of the parts of a model of each set: 3 minutes. sparse: dense against compressed rows.
 report  reads what is there and writes docs/PRUNING.md, docs/pruning/*.svg and docs/pruning/models.csv (seconds).
 
 Data sets: MNIST, Fashion-MNIST, CIFAR-10 and sprites, as --sets mnist=mnist:DIR cifar10=cifar10:DIR; the default takes
@@ -16,12 +17,12 @@ what hdnas finds without a folder (fashion-mnist, sprites). Sets that cannot be 
 """
 import argparse
 import concurrent.futures
-import csv
-import json
 import os
 import subprocess
-import sys
 import time
+
+import pruning_report
+import pruning_speed
 
 # Model: name, options. The plain classifier has neither draw nor decoder, the bottleneck a draw and no decoder.
 BETAS = ("0", "0.5", "1", "2", "4", "8", "16")
@@ -53,6 +54,14 @@ MORE_CURVES = [
     ("channels-oneshot", CHANNELS + ["--finetune", "0"]),
     ("channels-l2", CHANNELS + ["--finetune", "0", "--criterion", "l2"]),
 ]
+# Lottery tickets: after each pruning the first weights, or those after an epoch, against going on from where it stands.
+# The same epochs of the same images and the same learning rate's cosine; on the plain network of REWOUND.
+REWIND = [
+    ("rewind0", ["--levels", FEW, "--schedule", "iterative", "--rewind", "0"]),
+    ("rewind1", ["--levels", FEW, "--schedule", "iterative", "--rewind", "1"]),
+    ("tuned5", ["--levels", FEW, "--schedule", "iterative", "--finetune", "5"]),
+]
+REWOUND = ("mnist", "fashion")
 FIRST_MODELS = ("beta4", "plain", "beta0", "beta1")
 
 
@@ -60,8 +69,10 @@ def command(args, name, spec, model, seed, curve, folder, dense):
     words = [args.hdnas, "prune", "--data", spec, "--seed", str(seed), "--out", folder] + COMMON
     words += dict(MODELS)[model]
     if curve != CURVES[0][0]:
-        words += ["--no-metrics", "--init", os.path.join(dense, "dense.safetensors")]
-    return words + TRAIN[name] + dict(CURVES + MORE_CURVES)[curve]
+        words += ["--no-metrics"]
+        if not curve.startswith("rewind"):  # which trains the same dense model again, to have its beginnings
+            words += ["--init", os.path.join(dense, "dense.safetensors")]
+    return words + TRAIN[name] + dict(CURVES + MORE_CURVES + REWIND)[curve]
 
 
 def one_model(args, name, spec, model, seed, curves):
@@ -81,7 +92,7 @@ def one_model(args, name, spec, model, seed, curves):
         done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise RuntimeError("%s\n%s" % (" ".join(words), done.stderr))
-        for big in ("pruned.safetensors", "classifier.safetensors", "checkpoint.safetensors"):
+        for big in ("pruned.safetensors", "classifier.safetensors", "checkpoint.safetensors", "rewind.safetensors"):
             path = os.path.join(folder, big)
             if os.path.exists(path):
                 os.remove(path)
@@ -96,7 +107,9 @@ def run(args):
     then = [(name, spec, model, seed, CURVES) for seed in range(1, args.seeds + 1) for name, spec in args.sets
             for model, _ in MODELS if model not in FIRST_MODELS]
     more = [job[:4] + (MORE_CURVES,) for job in first]
-    jobs = first + then + more
+    rewound = [(name, spec, "plain", seed, REWIND) for seed in range(1, args.seeds + 1) for name, spec in args.sets
+               if name in REWOUND]
+    jobs = first + then + more + rewound
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         waiting = {pool.submit(one_model, args, *job): job for job in jobs}
         for i, future in enumerate(concurrent.futures.as_completed(waiting)):
@@ -106,61 +119,27 @@ def run(args):
                 print("%d of %d: %s %s seed %d, %.1f s" % (i + 1, len(jobs), name, model, seed, seconds), flush=True)
 
 
-# Structured pruning of the plain CIFAR-10 network, the same share of every layer: what it gains in time.
-SPEED = ["--structure", "channels", "--scope", "layer", "--schedule", "iterative", "--levels", "0.125,0.25,0.375,0.5,0.75",
-         "--finetune", "2", "--limit", "8000", "--no-metrics", "--min-width", "1"]
-
-
-def speed(args):
-    """docs/pruning/speed.csv: accuracy and milliseconds for 32 images of each network, least of 15 timings."""
-    lines, name = [], "cifar10"
-    for seed in range(1, args.seeds + 1):
-        base = os.path.join(args.work, name, "plain", str(seed))
-        dense, folder = os.path.join(base, "oneshot"), os.path.join(base, "speed")
-        if not os.path.exists(os.path.join(dense, "weights.csv")):
-            continue
-        if not os.path.exists(os.path.join(folder, "weights.csv")):
-            words = [args.hdnas, "prune", "--data", dict(args.sets)[name], "--seed", str(seed), "--out", folder] + COMMON
-            words += ["--model", "plain", "--init", os.path.join(dense, "dense.safetensors")] + SPEED
-            if os.path.exists(os.path.join(folder, "config.json")):
-                words = [args.hdnas, "prune", "--resume", folder, "--quiet"]
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-        with open(os.path.join(dense, "prune.csv"), newline="") as f:
-            rows = [next(csv.DictReader(f))]
-        with open(os.path.join(folder, "prune.csv"), newline="") as f:
-            rows += list(csv.DictReader(f))
-        for row in rows:
-            words = [args.hdnas, "bench", "net:%s:n32:infer" % row["arch"], "--threads", "1", "--repeats", "15", "--json"]
-            found = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-            found = found["results"][0] if isinstance(found, dict) else found[0]
-            lines.append([seed, row["level"], row["accuracy"], row["params"], row["macs"], found["ms_min"], row["arch"]])
-    os.makedirs("docs/pruning", exist_ok=True)
-    with open("docs/pruning/speed.csv", "w", newline="") as f:
-        out = csv.writer(f, lineterminator="\n")
-        out.writerow(["seed", "gone", "accuracy", "params", "macs", "ms", "arch"])
-        out.writerows(lines)
-    with open("docs/pruning/sparse.csv", "w") as f:  # make build/bench/bench_sparse
-        subprocess.run([args.sparse], check=True, stdout=f)
-
-
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--hdnas", default="./hdnas")
     parser.add_argument("--work", default="build/pruning")
+    parser.add_argument("--classifier", default="build/baselines/cifar10-1/best.safetensors")
     parser.add_argument("--sparse", default="build/bench/bench_sparse")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--sets", nargs="*", default=["fashion=fashion-mnist", "sprites=sprites:10000,side=32"])
-    parser.add_argument("what", nargs="*", default=["run", "speed", "report"])
+    parser.add_argument("what", nargs="*", default=["run", "speed", "cost", "sparse", "report"])
     args = parser.parse_args()
     args.sets = [tuple(s.split("=", 1)) for s in args.sets]
     if "run" in args.what:
         run(args)
     if "speed" in args.what:
-        speed(args)
+        pruning_speed.speed(args)
+    if "cost" in args.what:
+        pruning_speed.cost(args, TRAIN, COMMON, dict(CURVES))
+    if "sparse" in args.what:
+        pruning_speed.sparse(args)
     if "report" in args.what:
-        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-        import pruning_report
         pruning_report.write(args.work, "docs")
 
 

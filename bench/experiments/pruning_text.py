@@ -1,4 +1,5 @@
 """The words of docs/PRUNING.md: what was done, and what the numbers say, whatever they are."""
+import math
 
 HEAD = """# Disentanglement and pruning
 
@@ -42,17 +43,49 @@ WORDS = {
     "verdicts": "For each set and schedule the beta above 0 that differs most from beta = 0, in halvings of the weights "
                 "needed.\nIt is chosen after seeing all of them, which favours it.\n",
     "criteria": "All by the same rule on the same dense networks. L2 ranks single weights as L1 does.\n",
+    "rewinding": "Lottery tickets [Frankle2019]: plain networks, L1 over all layers, iteratively; after each pruning the "
+                 "weights that\nstay are put back to what they were before training or after its first epoch, or go on as "
+                 "they are. All are then trained\nfor five epochs (four from epoch 1 on) of 8,000 images, the learning rate "
+                 "down a cosine from 0.002 when rewound, from 0.001\nwhen not. Test accuracy in percent.\n",
     "channels": "Channels and hidden units really removed, iteratively by mean L1 over all layers, one epoch after each "
                 "step;\ntest accuracy in percent by share of channels left.\n",
-    "metrics": "docs/METRICS.md defines them; means over seeds, codes of the test images, against five known factors.\n",
+    "metrics": "docs/METRICS.md defines them; means over seeds, codes of the test images, against five known factors.\n"
+               "These are the networks of the study: small decoders, trained shortly, the class in the loss.\n",
     "correlations": "Spearman's rho between a metric and the halvings of the weights until one point of loss is reached "
                     "(more: easier\nto prune), across all VAEs of a set. Beta moves both, so the second number of each "
                     "pair takes the mean of every beta\nout first: does the more disentangled of two networks of equal "
                     "beta prune further?\n",
 }
 
-SPEED = """The plain CIFAR-10 network, the same share of every layer, two epochs of 8,000 images after each step; milliseconds
-for 32 images on one thread, `hdnas bench net:ARCH:n32:infer`. Masks alone save no time: the kernels are dense.
+PUBLISHED = """As [Higgins2017] and [Locatello2019] publish it: no labels, 10 dimensions, Bernoulli pixels, dSprites' five factors (here
+of 32 x 32 pixels, 50,000 images, 10 epochs of batches of 64, Adam, 0.001 down a cosine, no warm-up of beta):
+`bench/experiments/sprites_metrics.py`. Codes of 6,000 test images; means over seeds with 95 % intervals, the number of
+seeds in brackets. The decoder sees the whole code through two layers before it unfolds the image. Decoders with one such
+layer, like those of the study below, fold the plane of positions into more than two dimensions at any beta; in pilots
+MIG then stayed between 0.03 and 0.05 at beta = 4.
+
+"""
+
+BASELINES = """## Classifiers that nothing is spared for
+
+The study above all needs many models; this is what such a classifier reaches with all images, SGD with Nesterov's momentum
+down one cycle, random crops (and flips, but for MNIST): `bench/experiments/classifier_baselines.sh`. Accuracy on the test
+images after the last epoch; the best epoch is chosen on these same images and is shown because `best.safetensors` is it.
+
+"""
+
+SPEED = """### What is faster
+
+The CIFAR-10 classifier above, the same share of every layer cut, two epochs of all images after each step (Adam, 0.001
+down a cosine, crops and flips as before); the dense row was not trained further. Milliseconds of one thread, processor
+time, `hdnas bench net:ARCH:n1:infer` and `n32`: least of 15 timings, median of three such calls, on a machine that other
+programs used as well. Masks alone save no time: the kernels are dense.
+
+"""
+
+COST = """Processor seconds of one thread, seed 1, on a machine that other programs used as well: opening the data and measuring
+once; training; metrics and pictures; the rounds of a curve. What draw and decoder take is the difference to the bottleneck,
+whose encoder and head are the same.
 
 """
 
@@ -91,3 +124,25 @@ def answer(n_models, n_seeds, counts, verdicts, correlations, near_chance):
             text += "\n- %s, %s, %s: %+.2f (%+.2f .. %+.2f)." % (name, metric.replace("_", " "), curve, rho, lo, hi)
         text += "\n\n"
     return text
+
+
+def at_equal_accuracy(dense, last):
+    """Of the smallest network within one point of the dense one."""
+    if last is dense:
+        return "None of the smaller networks stays within one point of the dense one.\n\n"
+    times = lambda key: float(dense[key]) / float(last[key])
+    return ("Within one point of the dense network: %g %% of the channels, %.1f times fewer parameters, %.1f times fewer\n"
+            "multiply-adds, %.2f times faster for one image and %.2f for 32.\n\n" %
+            (100 - 100 * float(last["gone"]), times("params"), times("macs"), times("ms1"), times("ms32")))
+
+
+def show(value, half=math.nan, digits=1, scale=1.0):
+    if math.isnan(value):
+        return "-"
+    text = "%.*f" % (digits, value * scale)
+    return text if math.isnan(half) else "%s ± %.*f" % (text, digits, half * scale)
+
+
+def table(heads, lines):
+    out = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    return "\n".join(out + ["| " + " | ".join(line) + " |" for line in lines]) + "\n"
