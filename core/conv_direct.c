@@ -22,6 +22,8 @@
 /* Pixels of 1x1 convolutions that one item does, and floats of them copied at once under ReLU (16
  * KiB: a third of the smallest L1). */
 enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_FLAT_FLOATS = 4096 };
+/* Pieces of the inner dimension between which far pixels are asked for, at most. */
+enum { DIRECT_FAR_TAPS = 16 };
 /* Bands of an image are cut when images alone do not feed the threads; each at least so many rows.
  */
 enum { DIRECT_MIN_BAND = 4 };
@@ -116,25 +118,39 @@ static void direct_gemm_post(const struct direct_job *d, struct kernel_gemm *g,
     g->post = any && !g->accumulate ? post : NULL;
 }
 
-/* Pixels p0 .. p0 + n of a 1x1 convolution, read at x. */
-static void direct_flat_pixels(const struct direct_job *d, const float *x, size_t p0, size_t n)
+/* Pixels p0 .. p0 + n of a 1x1 convolution, read at x. n_ahead: so many follow, to be asked for; 0
+ * where all is near. */
+static void direct_flat_pixels(const struct direct_job *d, const float *x, size_t p0, size_t n,
+                               size_t n_ahead)
 {
     int groups = d->j->s->groups, sg = d->m.src_c / groups, dg = d->m.dst_c / groups;
-    struct kernel_tap tap = {.n = sg};
+    int n_taps = n_ahead > 0 ? MIN((int)DIRECT_FAR_TAPS, DIV_UP(sg, 16)) : 1;
+    size_t next = p0 + n, src_c = (size_t)d->m.src_c, dst_c = (size_t)d->m.dst_c;
+    struct kernel_tap taps[DIRECT_FAR_TAPS];
     struct kernel_post post;
+    for (int t = 0; t < n_taps; t++) {
+        int first = sg * t / n_taps;
+        taps[t] = (struct kernel_tap){.x = first,
+                                      .w = (ptrdiff_t)first * d->m.dst_c,
+                                      .n = sg * (t + 1) / n_taps - first};
+    }
     for (int i = 0; i < groups; i++) {
         size_t at = p0 * (size_t)d->m.dst_c + (size_t)(i * dg);
         struct kernel_gemm g = {.x = x + i * sg,
                                 .w = d->w + i * dg,
                                 .y = d->j->out + at,
-                                .taps = &tap,
-                                .n_taps = 1,
+                                .taps = taps,
+                                .n_taps = n_taps,
                                 .x_row = d->m.src_c,
                                 .x_inner = 1,
                                 .w_inner = d->m.dst_c,
                                 .y_row = d->m.dst_c,
                                 .n_rows = n,
                                 .n_cols = dg};
+        if (n_ahead > 0 && i == 0) {
+            g.ahead[0] = (struct kernel_ahead){d->src + next * src_c, n_ahead * src_c};
+            g.ahead[1] = (struct kernel_ahead){d->j->out + next * dst_c, n_ahead * dst_c};
+        }
         direct_gemm_post(d, &g, &post, at, i * dg);
         d->j->mc->k->gemm_taps_f32(&g);
     }
@@ -148,19 +164,17 @@ static void direct_flat_item(void *ctx, int item, int i_thread)
     size_t p = (size_t)item * DIRECT_FLAT_PIXELS, end = MIN(n, p + DIRECT_FLAT_PIXELS);
     size_t step = MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
     float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
-    /* Short rows are foreseen by the processor. */
-    bool far = c > 16 && MAX(c, (size_t)d->m.dst_c) > 64 && n * c > CONV_FAR_FLOATS;
+    /* Short rows are foreseen by the processor, and tiles one register wide are short of loads. */
+    size_t widest = MAX(c, (size_t)d->m.dst_c);
+    bool far = c > 16 && widest > (d->m.dst_c > 16 ? 32 : 64) && n * widest > CONV_FAR_FLOATS;
     for (; p < end; p += step) {
         size_t rows = MIN(step, end - p);
         const float *x = d->src + p * c;
-        if (far && p + rows < n) {
-            conv_room_prefetch(x + rows * c, 1, MIN(step, n - p - rows) * c, 0, false);
-        }
         if (!d->in_place) {
             d->j->mc->k->vec_act_f32(copy, x, rows * c, KERNEL_RELU);
             x = copy;
         }
-        direct_flat_pixels(d, x, p, rows);
+        direct_flat_pixels(d, x, p, rows, far ? MIN(step, n - p - rows) : 0);
     }
 }
 

@@ -21,8 +21,11 @@
 enum { WGRAD_BLOCK_FLOATS = 12288, WGRAD_MAX_ROWS = 64, WGRAD_PARTS = 8 };
 /* Fewer pixels than this make loading and storing dw too large a share. */
 enum { WGRAD_MIN_PIXELS = 64 };
-/* Rows of a product between which the next pixels of far tensors are asked for. */
-enum { WGRAD_FAR_ROWS = 28 };
+/* 1x1, from so many weights on: a part has so many pixels, else dw of the parts is most of what is
+ * moved (1104 -> 184 channels, 32 images of 4x4: 1.24 -> .91 ms), and a block so many. */
+enum { WGRAD_MANY_WEIGHTS = 8192, WGRAD_PART_PIXELS = 1024, WGRAD_MANY_PIXELS = 128 };
+/* Pixels between which the next ones of far tensors are asked for. */
+enum { WGRAD_FAR_PIXELS = 16, WGRAD_FAR_TAPS = WGRAD_BLOCK_FLOATS / 64 / WGRAD_FAR_PIXELS + 1 };
 
 struct wgrad_job {
     const struct conv_job *j;
@@ -36,7 +39,7 @@ struct wgrad_job {
     bool in_place;     /* rows of x are read where they are */
     bool far;          /* x or dy come from far */
     bool flip;         /* 1x1: rows of the product are output channels */
-    bool split;        /* an item is one kernel row of a part, not all of them */
+    int n_slices;      /* items of a part: each some kernel rows; 1x1: some rows of the product */
 };
 
 static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_shape *s,
@@ -53,17 +56,27 @@ static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_s
     int in_rows = MIN(s->h, (g.rows - 1) * s->stride + s->kh);
     g.flat = s->kh == 1 && s->kw == 1 && s->pad == 0 && s->stride == 1;
     g.pixels = MAX(WGRAD_BLOCK_FLOATS / (s->c + s->k), (int)WGRAD_MIN_PIXELS);
+    if (g.flat && g.n_weights > WGRAD_MANY_WEIGHTS) {
+        int64_t n = (int64_t)s->n * s->h * s->w / WGRAD_PART_PIXELS;
+        g.n_parts = (int)MAX(1, MIN(g.n_parts, n));
+        g.pixels = MAX(g.pixels, (int)WGRAD_MANY_PIXELS);
+    }
     size_t copy = g.flat ? (size_t)g.pixels * (size_t)s->c : (size_t)in_rows * g.row_floats;
     g.copy_floats = arena_round(copy * sizeof(float)) / sizeof(float);
     /* Columns fill registers, and more than one: as on sixteen lanes, whatever the tier. */
     size_t by_k = (size_t)DIV_UP(s->k, 16) * (size_t)s->c;
     size_t by_c = (size_t)DIV_UP(s->c, 16) * (size_t)s->k;
-    g.flip = g.flat && s->groups == 1 && (by_c < by_k || (s->k <= 16 && s->c >= 32));
+    /* Turning dw back must cost less than what is gained in a part. */
+    size_t pixels = (size_t)s->n * (size_t)s->h * (size_t)s->w / (size_t)g.n_parts;
+    g.flip = g.flat && s->groups == 1 &&
+             ((by_c < by_k && (by_k - by_c) * pixels > 8 * g.n_weights) ||
+              (s->k <= 16 && s->c >= 32));
     g.turned_floats = g.flip ? arena_round(g.n_weights * sizeof(float)) / sizeof(float) : 0;
     size_t n_x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
     size_t n_dy = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
     g.far = MAX(n_x, n_dy) > CONV_FAR_FLOATS && MAX(s->c, s->k) > 64;
-    g.split = !g.flat && mc->n_threads > 1 && g.n_parts < 2 * mc->n_threads;
+    bool split = mc->n_threads > 1 && g.n_parts < 2 * mc->n_threads && (!g.flat || s->groups == 1);
+    g.n_slices = !split ? 1 : g.flat ? DIV_UP(2 * mc->n_threads, g.n_parts) : s->kh;
     return g;
 }
 
@@ -132,68 +145,66 @@ static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, co
     }
 }
 
-/* A slice of the next block of pixels: brought near piece by piece, between products. */
-static void wgrad_flat_prefetch(const struct wgrad_job *w, const float *x, const float *dy,
-                                size_t ahead, size_t piece, size_t n_pieces)
-{
-    size_t c = (size_t)w->j->s->c, k = (size_t)w->j->s->k;
-    size_t first = ahead * piece / n_pieces, last = ahead * (piece + 1) / n_pieces;
-    conv_room_prefetch(x + first * c, 1, (last - first) * c, 0, false);
-    conv_room_prefetch(dy + first * k, 1, (last - first) * k, 0, false);
-}
-
-/* n pixels from x and dy on: dw (+)= x^T dy, or dy^T x if flipped. next: x of the `ahead` pixels
- * that follow, to be asked for. */
+/* n pixels from x and dy on: rows r0 .. r1 - 1 of dw (+)= x^T dy, or dy^T x if flipped. ahead: the
+ * pixels that follow. */
 static void wgrad_flat_block(const struct wgrad_job *w, float *dw, const float *x, const float *dy,
-                             size_t n, const float *next, size_t ahead, bool fresh)
+                             int n, int r0, int r1, const struct kernel_ahead ahead[2], bool fresh)
 {
     const struct conv_shape *s = w->j->s;
-    int cg = s->c / s->groups, kg = s->k / s->groups;
-    int n_rows = w->flip ? s->k : cg, rows = w->far ? (int)WGRAD_FAR_ROWS : n_rows;
-    int n_pieces = DIV_UP(n_rows, rows) * s->groups;
-    struct kernel_tap tap = {.n = (int)n};
-    for (int i = 0; i < n_pieces; i++) {
-        int g = i % s->groups, r = i / s->groups * rows;
-        if (w->far) {
-            wgrad_flat_prefetch(w, next, dy + n * (size_t)s->k, ahead, (size_t)i, (size_t)n_pieces);
-        }
-        struct kernel_gemm m = {.x = (w->flip ? dy : x) + g * cg + r,
+    int cg = s->c / s->groups, kg = s->k / s->groups, n_taps = 0;
+    ptrdiff_t x_inner = w->flip ? s->k : s->c, w_inner = w->flip ? s->c : s->k;
+    int run = w->far ? (int)WGRAD_FAR_PIXELS : n;
+    struct kernel_tap taps[WGRAD_FAR_TAPS];
+    for (int p = 0; p < n; p += run) {
+        taps[n_taps++] = (struct kernel_tap){
+            .x = p * x_inner, .w = p * w_inner, .n = MIN(run, n - p)};
+    }
+    for (int g = 0; g < s->groups; g++) {
+        struct kernel_gemm m = {.x = (w->flip ? dy : x) + g * cg + r0,
                                 .w = (w->flip ? x : dy) + g * kg,
-                                .taps = &tap,
-                                .n_taps = 1,
+                                .y = dw + g * kg + (ptrdiff_t)r0 * w_inner,
+                                .taps = taps,
+                                .n_taps = n_taps,
                                 .x_row = 1,
-                                .x_inner = w->flip ? s->k : s->c,
-                                .w_inner = w->flip ? s->c : s->k,
-                                .y_row = w->flip ? s->c : s->k,
-                                .n_rows = (size_t)MIN(rows, n_rows - r),
+                                .x_inner = x_inner,
+                                .w_inner = w_inner,
+                                .y_row = w_inner,
+                                .n_rows = (size_t)(r1 - r0),
                                 .n_cols = w->flip ? s->c : kg,
                                 .accumulate = !fresh};
-        m.y = dw + g * kg + (ptrdiff_t)r * m.y_row;
+        if (w->far && g == 0) {
+            m.ahead[0] = ahead[0];
+            m.ahead[1] = ahead[1];
+        }
         w->j->mc->k->gemm_taps_f32(&m);
     }
 }
 
-/* Pixels of images first .. last - 1 of a 1x1 convolution. copy: room for a block of x; turned: for
- * dw with its sides exchanged. */
-static void wgrad_flat(const struct wgrad_job *w, float *dw, int first, int last, float *copy,
-                       float *turned)
+/* A slice of the rows of dw, by the pixels of images first .. last - 1 of a 1x1 convolution. copy:
+ * room for a block of x; turned: for dw with its sides exchanged. */
+static void wgrad_flat(const struct wgrad_job *w, float *dw, int first, int last, int slice,
+                       float *copy, float *turned)
 {
     const struct conv_shape *s = w->j->s;
     const struct kernels *kernels = w->j->mc->k;
+    int n_rows = w->flip ? s->k : s->c / s->groups;
+    int r0 = n_rows * slice / w->n_slices, r1 = n_rows * (slice + 1) / w->n_slices;
     size_t image = (size_t)s->h * (size_t)s->w, c = (size_t)s->c, k = (size_t)s->k;
     size_t begin = (size_t)first * image, end = (size_t)last * image, step = (size_t)w->pixels;
     for (size_t p = begin; p < end; p += step) {
-        size_t n = MIN(step, end - p), ahead = MIN(step, end - p - n);
+        size_t n = MIN(step, end - p), next = p + n, ahead = MIN(step, end - next);
         const float *x = w->j->x + p * c, *dy = w->j->dy + p * k;
+        const struct kernel_ahead far[2] = {{w->j->x + next * c, ahead * c},
+                                            {w->j->dy + next * k, ahead * k}};
         if (w->j->relu_in) {
             kernels->vec_act_f32(copy, x, n * c, KERNEL_RELU);
             x = copy;
         }
-        wgrad_flat_block(w, w->flip ? turned : dw, x, dy, n, w->j->x + (p + n) * c, ahead,
-                         p == begin);
+        wgrad_flat_block(w, w->flip ? turned : dw, x, dy, (int)n, r0, r1, far, p == begin);
     }
     if (w->flip) {
-        kernels->vec_transpose_f32(dw, s->k, turned, s->c, s->k, s->c);
+        kernels->vec_transpose_f32(dw + r0, s->k, turned + (ptrdiff_t)r0 * s->c, s->c, r1 - r0,
+                                   s->c);
     }
 }
 
@@ -201,17 +212,17 @@ static void wgrad_item(void *ctx, int item, int i_thread)
 {
     const struct wgrad_job *w = ctx;
     const struct conv_shape *s = w->j->s;
-    int part = w->split ? item / s->kh : item;
-    int r0 = w->split ? item % s->kh : 0, r1 = w->split ? r0 + 1 : s->kh;
+    int part = item / w->n_slices, slice = item % w->n_slices;
+    int r0 = w->n_slices > 1 ? slice : 0, r1 = w->n_slices > 1 ? r0 + 1 : s->kh;
     float *dw = w->parts + (size_t)part * w->n_weights;
     float *copy = w->copies + (size_t)i_thread * (w->copy_floats + w->turned_floats);
-    memset(copy, 0, w->copy_floats * sizeof *copy);
     int first = (int)((int64_t)s->n * part / w->n_parts);
     int last = (int)((int64_t)s->n * (part + 1) / w->n_parts);
     if (w->flat) {
-        wgrad_flat(w, dw, first, last, copy, copy + w->copy_floats);
+        wgrad_flat(w, dw, first, last, slice, copy, copy + w->copy_floats);
         return;
     }
+    memset(copy, 0, w->copy_floats * sizeof *copy);
     for (int i = first; i < last; i++) {
         wgrad_image(w, dw, w->j->x + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c,
                     w->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->k, r0, r1,
@@ -261,7 +272,7 @@ void conv_wgrad_run(const struct conv_job *j)
     }
     w.copies = arena_push(&tmp, (size_t)j->mc->n_threads * (w.copy_floats + w.turned_floats),
                           sizeof(float));
-    threads_for(j->mc, w.n_parts * (w.split ? j->s->kh : 1), wgrad_item, &w);
+    threads_for(j->mc, w.n_parts * w.n_slices, wgrad_item, &w);
     if (w.n_parts == 1) {
         return;
     }

@@ -50,6 +50,13 @@ struct kernel_post {
     bool into;           /* y += v, else y = v */
 };
 
+/* n floats that will be needed soon: asked for in pieces while other work goes on, a piece before
+ * each tap of each tile. Never more than a hint; NULL and 0 are none. */
+struct kernel_ahead {
+    const float *p;
+    size_t n;
+};
+
 /*
  * y[r * y_row + j] = post(sum over taps t and i < taps[t].n of
  *                         x[taps[t].x + r * x_row + i * x_inner] w[taps[t].w + i * w_inner + j])
@@ -68,6 +75,7 @@ struct kernel_gemm {
     int n_cols;
     bool accumulate;
     const struct kernel_post *post;
+    struct kernel_ahead ahead[2];
 };
 
 /*

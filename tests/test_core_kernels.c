@@ -427,7 +427,9 @@ static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *)
                             .n_rows = rows,
                             .n_cols = (int)cols,
                             .accumulate = how == 1,
-                            .post = how == 2 ? &post : NULL};
+                            .post = how == 2 ? &post : NULL,
+                            /* A hint of any length changes nothing. */
+                            .ahead = {{x, c->round % 3 ? x_end : 0}, {w, c->round % 7 * 50}}};
     DESCRIBE("rows %zu, cols %zu, taps %d, %s", rows, cols, n_taps,
              how == 0   ? "plain"
              : how == 1 ? "accumulate"
