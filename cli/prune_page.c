@@ -197,7 +197,8 @@ static void prune_page_curve(struct prune_page *p, struct arena tmp)
     text_add(p->out, "</figure>\n</section>\n");
 }
 
-/* A column of train.csv over all epochs, dense training first. */
+/* A column of train.csv over all epochs, dense training first. Nothing of a part that the loss does
+ * not have: a plain classifier's reconstruction is zero throughout. */
 static bool prune_page_course(struct prune_page *p, const char *id, const char *column,
                               const char *label, struct arena tmp, struct err *e)
 {
@@ -205,8 +206,13 @@ static bool prune_page_course(struct prune_page *p, const char *id, const char *
     if (!prune_page_column(&y, p->keep, &p->train, column, e)) {
         return false;
     }
+    bool any = false;
     for (size_t i = 0; i < p->train.n_rows; i++) {
         x[i] = (double)i + 1;
+        any = any || y[i] != 0;
+    }
+    if (!any) {
+        return true;
     }
     struct plot_series series = {
         .kind = PLOT_LINE, .tone = PLOT_FRONT, .x = x, .y = y, .n = (int)p->train.n_rows};

@@ -69,6 +69,9 @@ run $small --model plain --structure channels --levels 0.25,0.5 --min-width 1 --
     tail -1 "$work/channels/prune.csv" | grep -q '"cnn:' &&
     [ "$(tail -1 "$work/channels/prune.csv" | cut -d, -f6)" -lt "$(sed -n 2p "$work/channels/prune.csv" | cut -d, -f6)" ]
 result "channels that go take their multiply-adds along" $?
+grep -q 'reconstruction, nats' "$work/whole/report.html" && ! grep -q 'reconstruction, nats' "$work/channels/report.html" &&
+    grep -q '>dense accuracy<' "$work/channels/report.html"
+result "the page shows the parts that a loss has, and the dense accuracy" $?
 run $small --model bottleneck --rewind 1 --rounds 2 --out "$work/rewound"
 result "a bottleneck, rewound to its first epoch" $?
 # Grey images, which hdnas train normalises and a VAE would not.

@@ -3,7 +3,7 @@
 #
 # usage: classifier_baselines.sh OUT CIFAR10_DIR MNIST_DIR FASHION_DIR [--seeds N]
 #
-# One thread, about 12 + 5 + 5 minutes a seed (45 s an epoch of CIFAR-10); set THREADS for more, results stay the same.
+# One thread, about 12 + 6 + 6 minutes a seed (45 s an epoch of CIFAR-10); set THREADS for more, results stay the same.
 # Runs that are done are kept, one under way is resumed. OUT/SET-SEED holds weights and log of each; OUT/baselines.csv,
 # a line a run, copied to docs/pruning/baselines.csv, is what pruning_study.py report and speed read.
 set -eu
