@@ -145,6 +145,12 @@ void conv_forward(const struct machine *mc, float *y, const float *x, const floa
     conv_forward_prepared(mc, y, x, w, &as_is, s, relu_in, post, tmp);
 }
 
+/* Nothing to do is no post: the rooms then store their sums as they are. */
+static const struct conv_post *conv_post_or_none(const struct conv_post *p)
+{
+    return p && (p->scale || p->shift || p->add || p->act != CONV_ACT_NONE) ? p : NULL;
+}
+
 void conv_forward_prepared(const struct machine *mc, float *y, const float *x, const float *w,
                            const struct conv_prepared *prepared, const struct conv_shape *s,
                            bool relu_in, const struct conv_post *post, struct arena tmp)
@@ -157,7 +163,7 @@ void conv_forward_prepared(const struct machine *mc, float *y, const float *x, c
                          .w = w,
                          .prepared = prepared->data,
                          .relu_in = relu_in,
-                         .post = post,
+                         .post = conv_post_or_none(post),
                          .tmp = tmp};
     conv_run(&j, prepared->algo);
 }

@@ -27,7 +27,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { MAX_BUFS = 24, ROUNDS = 40 };
+enum { MAX_BUFS = 24, ROUNDS = 160 };
 
 /* A buffer between unreadable pages. */
 struct buf {
@@ -359,7 +359,13 @@ static void check_vec_finite_f32(struct kcheck *c)
 static struct kernel_post some_post(struct kcheck *c, size_t n_y, size_t n_cols, bool zero_nan)
 {
     static const enum kernel_act acts[] = {KERNEL_NO_ACT, KERNEL_RELU, KERNEL_RELU6, KERNEL_HSWISH};
-    struct kernel_post p = {.act = acts[rng_below(&c->rng, 4)], .into = flip(c)};
+    bool backward = rng_below(&c->rng, 2) == 0; /* a mask and a sum going on, as gradients want it */
+    struct kernel_post p = {.act = backward ? KERNEL_NO_ACT : acts[rng_below(&c->rng, 4)],
+                            .into = flip(c)};
+    if (backward) {
+        p.mask = whole(c, n_y);
+        return p;
+    }
     p.scale = flip(c) ? whole(c, n_cols) : NULL;
     p.shift = flip(c) ? whole(c, n_cols) : NULL;
     p.add = flip(c) ? whole(c, n_y) : NULL;
@@ -390,7 +396,7 @@ static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *)
     struct kernel_tap taps[4];
     int n_taps = (int)rng_below(&c->rng, 4);
     size_t rows = a_size(c, 70), cols = MIN(a_size(c, 150), c->round % 5 ? 150 : 40);
-    bool square = c->round % 8 == 3; /* sixteen channels in and out, nothing else */
+    bool square = c->round % 8 == 3; /* sixteen channels in and out */
     rows = square ? rows + 29 : rows;
     cols = square ? 16 : cols;
     n_taps = square ? 1 : n_taps;
@@ -414,7 +420,7 @@ static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *)
     const float *x = factors(c, x_end, pairs), *w = factors(c, w_end, pairs);
     float *y = whole(c, n_y), *y2 = copy_of(c, y, n_y);
     struct kernel_post post = some_post(c, n_y, cols, true);
-    int how = square ? 0 : (int)rng_below(&c->rng, 3);
+    int how = (int)rng_below(&c->rng, 3);
     struct kernel_gemm g = {.x = x,
                             .w = w,
                             .y = y,
@@ -772,7 +778,7 @@ static void check_pool_row_f32(struct kcheck *c)
     int pad = (int)rng_below(&c->rng, (uint64_t)size / 2 + 1);
     int width = MAX(size - 2 * pad, 1) + (int)rng_below(&c->rng, 20);
     int out = (width + 2 * pad - size) / stride + 1, n_rows = (int)rng_below(&c->rng, 5);
-    int channels = (int)a_size(c, 70);
+    int channels = flip(c) ? 16 * (1 + (int)rng_below(&c->rng, 4)) : (int)a_size(c, 70);
     bool back = flip(c);
     float share[8], row_scale[4];
     const float *rows[4];

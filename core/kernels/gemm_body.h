@@ -74,6 +74,26 @@ static __attribute__((noinline)) void gemm_finish(const struct kernel_gemm *g,
     }
 }
 
+/* The same where post is what backward data asks for, the mask of a ReLU and a sum going on:
+ * nothing is asked anew for each register. */
+static __attribute__((noinline)) void gemm_finish_mask(const struct kernel_gemm *g,
+                                                       const struct gemm_at *at, const float *sums,
+                                                       int n_rows, int n_vec)
+{
+    const bool into = g->post->into;
+    float *y = g->y + at->y_offset;
+    const float *mask = g->post->mask + at->y_offset;
+    const v_mask all = v_first(VL);
+    for (int r = 0; r < n_rows; r++, y += g->y_row, mask += g->y_row) {
+        for (int k = 0; k < n_vec; k++, sums += VL) {
+            v_mask m = k == n_vec - 1 ? at->last : all;
+            v_f32 v = v_drop_le(v_load(sums), v_load_part(mask + k * VL, m), v_zero());
+            v = into ? v_add(v_load_part(y + k * VL, m), v) : v;
+            v_store_part(y + k * VL, m, v);
+        }
+    }
+}
+
 /* tail: the last vector is not full. */
 SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const bool near,
                            const struct kernel_gemm *g, const struct gemm_at *at)
@@ -129,7 +149,11 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
         V_FOR (i, P * KB) {
             v_store(sums + i * VL, acc[i]);
         }
-        gemm_finish(g, at, sums, P, KB);
+        if (post_is_mask(g->post)) {
+            gemm_finish_mask(g, at, sums, P, KB);
+        } else {
+            gemm_finish(g, at, sums, P, KB);
+        }
         return;
     }
     /* A store of a register may change any structure, as far as the compiler knows. */
@@ -185,7 +209,9 @@ static gemm_tile_fn *const gemm_near_tiles[GEMM_MAX_ROWS] = {
  * memory (1x1 16 -> 16 of 131072 pixels: .60 -> .32 to .38 ms). */
 enum { GEMM_SQUARE = VL == 16, GEMM_SQUARE_ROWS = 8 };
 
-SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 w[GEMM_NEAR])
+/* mask: NULL, or what post->mask is; into: added to y. */
+SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 w[GEMM_NEAR],
+                             const float *mask, const bool into)
 {
     v_f32 acc[GEMM_SQUARE_ROWS];
     V_FOR (p, P) {
@@ -198,7 +224,8 @@ SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 
         }
     }
     V_FOR (p, P) {
-        v_store(y + p * VL, acc[p]);
+        v_f32 v = mask ? v_drop_le(acc[p], v_load(mask + p * VL), v_zero()) : acc[p];
+        v_store(y + p * VL, into ? v_add(v_load(y + p * VL), v) : v);
     }
 }
 
@@ -206,10 +233,10 @@ static bool gemm_is_square(const struct kernel_gemm *g)
 {
     return GEMM_SQUARE && g->n_cols == VL && g->n_rows > GEMM_MAX_ROWS && g->n_taps == 1 &&
            g->taps[0].n == GEMM_NEAR && g->x_row == GEMM_NEAR && g->x_inner == 1 &&
-           g->y_row == VL && !g->accumulate && !g->post;
+           g->y_row == VL && !g->accumulate && (!g->post || post_is_mask(g->post));
 }
 
-static __attribute__((noinline)) void gemm_squares(const struct kernel_gemm *g)
+SIMD_INLINE void gemm_squares(const struct kernel_gemm *g, const float *mask, const bool into)
 {
     const float *x = g->x + g->taps[0].x, *from = g->w + g->taps[0].w;
     float *y = g->y;
@@ -219,15 +246,32 @@ static __attribute__((noinline)) void gemm_squares(const struct kernel_gemm *g)
     }
     size_t n = g->n_rows;
     for (; n >= GEMM_SQUARE_ROWS; n -= GEMM_SQUARE_ROWS) {
-        gemm_square(GEMM_SQUARE_ROWS, y, x, w);
+        gemm_square(GEMM_SQUARE_ROWS, y, x, w, mask, into);
         x += GEMM_SQUARE_ROWS * GEMM_NEAR;
         y += GEMM_SQUARE_ROWS * VL;
+        mask = mask ? mask + GEMM_SQUARE_ROWS * VL : NULL;
     }
     for (; n > 0; n--) {
-        gemm_square(1, y, x, w);
+        gemm_square(1, y, x, w, mask, into);
         x += GEMM_NEAR;
         y += VL;
+        mask = mask ? mask + VL : NULL;
     }
+}
+
+static __attribute__((noinline)) void gemm_squares_plain(const struct kernel_gemm *g)
+{
+    gemm_squares(g, NULL, false);
+}
+
+static __attribute__((noinline)) void gemm_squares_mask(const struct kernel_gemm *g)
+{
+    gemm_squares(g, g->post->mask, false);
+}
+
+static __attribute__((noinline)) void gemm_squares_mask_into(const struct kernel_gemm *g)
+{
+    gemm_squares(g, g->post->mask, true);
 }
 
 void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
@@ -239,7 +283,13 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
         return;
     }
     if (gemm_is_square(g)) {
-        gemm_squares(g);
+        if (!g->post) {
+            gemm_squares_plain(g);
+        } else if (!g->post->into) {
+            gemm_squares_mask(g);
+        } else {
+            gemm_squares_mask_into(g);
+        }
         return;
     }
     unsigned n_blocks = ((unsigned)n_vec + SIMD_COLS - 1) / SIMD_COLS;

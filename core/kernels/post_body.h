@@ -19,6 +19,12 @@ SIMD_INLINE v_f32 post_act(v_f32 v, enum kernel_act act)
     return v;
 }
 
+/* Nothing but a mask, and perhaps a sum going on. */
+SIMD_INLINE bool post_is_mask(const struct kernel_post *post)
+{
+    return post->mask && !post->scale && !post->shift && !post->add && post->act == KERNEL_NO_ACT;
+}
+
 /* v, bound for y[at] in column col, becomes what post says. */
 SIMD_INLINE v_f32 post_value(const struct kernel_post *post, v_f32 v, const float *y, ptrdiff_t at,
                              int col, v_mask m)
