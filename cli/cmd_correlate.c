@@ -2,23 +2,15 @@
 #include "cli/archlist.h"
 #include "cli/cmds.h"
 #include "cli/compute.h"
-#include "cli/correlate.h"
+#include "cli/correlate_values.h"
 #include "cli/json.h"
-#include "cli/judge.h"
-#include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/table.h"
-#include "core/clock.h"
-#include "core/csv.h"
-#include "core/file.h"
-#include "core/threads.h"
 #include "nas/archmap.h"
 #include "nas/lookup.h"
-#include "core/number.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct option_spec correlate_options[] = {
@@ -41,7 +33,7 @@ static const struct option_spec correlate_options[] = {
     OPTIONS_COMMON,
 };
 
-enum { MAX_COLUMNS = 64, MAX_WORKERS = 256 };
+enum { MAX_COLUMNS = 64 };
 
 struct task {
     const struct options *o;
@@ -49,20 +41,7 @@ struct task {
     struct machine mc;
     struct correlate c;
     struct arch *archs;
-    struct judge judge;   /* of the score at work */
-    struct arch *classes; /* [n_classes] canonical, each once */
-    int n_classes;
-    struct archmap known; /* values of the score at work */
-    double seconds;       /* of the score at work, all its evaluations */
-    int n_timed;          /* how many they were */
-    int *todo;            /* [n_todo] into classes */
-    int n_todo;
-    double *value, *took; /* [n_todo] */
-    struct err *errors;   /* [n_todo] */
-    struct file_log log;  /* values.csv; fd -1 without --out */
-    struct err log_err;
-    struct progress progress;
-    struct arena workers[MAX_WORKERS];
+    struct correlate_values values;
 };
 
 /* The next piece of a list; *list moves on. NULL at the end. */
@@ -88,15 +67,6 @@ static int column_find(const struct correlate *c, const char *name)
         }
     }
     return -1;
-}
-
-/* The architecture whose score counts for a. */
-static void class_of(const struct task *t, const struct arch *a, struct arch *out)
-{
-    *out = *a;
-    if (!options_flag(t->o, "as-given")) {
-        t->c.space->canonical(a, out);
-    }
 }
 
 /* Every score that is asked for, alone or in a combination, once. */
@@ -198,228 +168,6 @@ static bool read_archs(struct task *t, struct err *e)
             c->truths[k].value[i] = lookup_get(&lookups[k], &c->archs[i]);
         }
     }
-    struct archmap met;
-    archmap_init(&met, t->keep);
-    t->classes = arena_push(t->keep, (size_t)c->n, sizeof *t->classes);
-    for (int i = 0; i < c->n; i++) {
-        struct arch a;
-        class_of(t, &c->archs[i], &a);
-        if (!archmap_get(&met, &a) && c->space->connected(&a)) {
-            archmap_set(&met, &a, 0);
-            t->classes[t->n_classes++] = a;
-        }
-    }
-    return true;
-}
-
-/* What values in a folder depend on besides score and architecture. */
-static char *settings(const struct task *t)
-{
-    static const char *const names[] = {"data", "limit", "reference",    "space", "batch-size",
-                                        "draw", "batch", "steps",        "lr",    "momentum",
-                                        "beta", "taps",  "weight-decay", "seed"};
-    char *s = arena_printf(t->keep, "tier %d\nas-given %d\n", (int)t->mc.tier,
-                           options_flag(t->o, "as-given"));
-    for (size_t i = 0; i < N_ELEMS(names); i++) {
-        bool number = strcmp(names[i], "seed") == 0 || strcmp(names[i], "limit") == 0 ||
-                      strcmp(names[i], "batch-size") == 0 || strcmp(names[i], "draw") == 0;
-        const char *text = NULL;
-        if (number) {
-            text = arena_printf(t->keep, "%lld", (long long)options_int(t->o, names[i]));
-        } else if (options_given(t->o, names[i])) {
-            for (int k = 0; k < t->o->n_specs; k++) {
-                text = strcmp(t->o->specs[k].name, names[i]) == 0 ? t->o->values[k] : text;
-            }
-        }
-        s = arena_printf(t->keep, "%s%s %s\n", s, names[i], text ? text : "-");
-    }
-    if (t->mc.bf16) {
-        s = arena_printf(t->keep, "%sprecision bf16\n", s);
-    }
-    if (t->mc.choice) {
-        s = arena_printf(t->keep, "%stuned %s\n", s, compute_tune_sha256(&t->mc));
-    }
-    if (options_given(t->o, "calibration")) {
-        s = arena_printf(t->keep, "%scalibration %lld\n", s,
-                         (long long)options_int(t->o, "calibration"));
-    }
-    if (options_given(t->o, "score-seed")) {
-        s = arena_printf(t->keep, "%sscore-seed %lld\n", s,
-                         (long long)options_int(t->o, "score-seed"));
-    }
-    return s;
-}
-
-/* A last line that a crash has cut is taken off, so that the next one begins on its own. */
-static bool mend_log(struct task *t, const char *path, struct err *e)
-{
-    unsigned char *bytes;
-    size_t n;
-    struct arena tmp = *t->keep;
-    if (!file_read(&tmp, path, (size_t)256 << 20, &bytes, &n, e)) {
-        return false;
-    }
-    size_t whole = n;
-    while (whole > 0 && bytes[whole - 1] != '\n') {
-        whole--;
-    }
-    return whole == n || file_write(path, bytes, whole, e);
-}
-
-static bool open_folder(struct task *t, struct err *e)
-{
-    const char *dir = options_text(t->o, "out");
-    unsigned char *bytes;
-    size_t n;
-    if (!dir) {
-        return true;
-    }
-    char *path = arena_printf(t->keep, "%s/settings.txt", dir), *now = settings(t);
-    if (!file_mkdirs(dir, e)) {
-        return false;
-    }
-    if (!file_exists(path)) {
-        if (!file_write(path, now, strlen(now), e)) {
-            return false;
-        }
-    } else if (!file_read(t->keep, path, 1 << 20, &bytes, &n, e)) {
-        return false;
-    } else if (strcmp((char *)bytes, now) != 0) {
-        err_set(e, ERR_USAGE, "%s holds scores made with other settings", dir);
-        return err_hint(e, "another --out, or the options in %s/settings.txt", dir);
-    }
-    char *log = arena_printf(t->keep, "%s/values.csv", dir);
-    bool fresh = !file_exists(log);
-    return (fresh || mend_log(t, log, e)) && file_log_open(&t->log, log, false, e) &&
-           (!fresh || file_log_write(&t->log, "score,arch,value,seconds\n", 25, e));
-}
-
-/* Values of the score at work that an earlier run has written. */
-static bool recall(struct task *t, struct err *e)
-{
-    struct csv csv;
-    struct arena *keep = t->keep;
-    archmap_init(&t->known, keep);
-    t->seconds = 0;
-    t->n_timed = 0;
-    if (t->log.fd < 0) {
-        return true;
-    }
-    if (!csv_read_log(&csv, keep, t->log.path, e)) {
-        return false;
-    }
-    if (csv.n_cols != 4) {
-        return err_set(e, ERR_INPUT, "%s: expected 4 columns, found %d", t->log.path, csv.n_cols);
-    }
-    for (size_t row = 0; row < csv.n_rows; row++) {
-        struct arch a;
-        if (strcmp(csv_cell(&csv, row, 0), t->judge.score->name) != 0) {
-            continue;
-        }
-        if (!t->c.space->parse(&a, csv_cell(&csv, row, 1), e)) {
-            return err_wrap(e, "%s: line %zu", t->log.path, row + 2);
-        }
-        const char *value = csv_cell(&csv, row, 2);
-        archmap_set(&t->known, &a, value[0] ? strtod(value, NULL) : NAN);
-        t->seconds += strtod(csv_cell(&csv, row, 3), NULL);
-        t->n_timed++;
-    }
-    return true;
-}
-
-static bool task_work(void *ctx, int i, int worker)
-{
-    struct task *t = ctx;
-    struct arena tmp = t->workers[worker];
-    struct machine mc = machine_serial(&t->mc);
-    struct model_spec spec = t->judge.model;
-    struct graph *graph;
-    double start = clock_now_s();
-    if (signals_pending()) {
-        return false;
-    }
-    t->c.space->model(&t->classes[t->todo[i]], &spec);
-    if (!model_build(&graph, &tmp, &spec, &t->errors[i])) {
-        return false;
-    }
-    size_t want = t->judge.score->plan_bytes(&mc, graph, &t->judge.batch);
-    if (want > tmp.cap - tmp.used) {
-        err_set(&t->errors[i], ERR_FAILED, "%s needs %zu MiB a worker, %zu are allowed",
-                t->judge.score->name, want >> 20, (tmp.cap - tmp.used) >> 20);
-        return err_hint(&t->errors[i], "raise --memory, or lower --batch-size or --threads");
-    }
-    struct score_job job = {
-        .mc = &mc,
-        .graph = graph,
-        .batch = &t->judge.batch,
-        .options = &t->judge.score_options,
-        .tmp = tmp,
-    };
-    bool ok = t->judge.score->run(&job, &t->value[i], &t->errors[i]);
-    t->took[i] = clock_now_s() - start;
-    return ok;
-}
-
-static void task_done(void *ctx, int i)
-{
-    struct task *t = ctx;
-    const struct arch *a = &t->classes[t->todo[i]];
-    char arch[SPACE_TEXT_LEN], number[32], line[SPACE_TEXT_LEN + 128];
-    archmap_set(&t->known, a, t->value[i]);
-    t->seconds += t->took[i];
-    t->n_timed++;
-    progress_show(&t->progress, i + 1, t->judge.score->name);
-    if (t->log.fd >= 0 && t->log_err.code == ERR_NONE) {
-        t->c.space->format(a, arch);
-        number_format(number, t->value[i]);
-        int n = snprintf(line, sizeof line, "%s,%s,%s,%.4f\n", t->judge.score->name, arch, number,
-                         t->took[i]);
-        if (!file_log_write(&t->log, line, (size_t)n, &t->log_err)) {
-            return;
-        }
-    }
-}
-
-/* One score on all architectures: recall, compute what is missing, spread over isomorphic ones. */
-static bool score_all(struct task *t, struct correlate_column *column, struct err *e)
-{
-    size_t room = (size_t)t->n_classes + 1;
-    if (!judge_open_score(&t->judge, t->o, column->name, t->keep, &t->mc, e) || !recall(t, e)) {
-        return false;
-    }
-    t->todo = arena_push(t->keep, room, sizeof *t->todo);
-    t->value = arena_push(t->keep, room, sizeof *t->value);
-    t->took = arena_push_zero(t->keep, room, sizeof *t->took);
-    t->errors = arena_push_zero(t->keep, room, sizeof *t->errors);
-    t->n_todo = 0;
-    for (int i = 0; i < t->n_classes; i++) {
-        if (!archmap_get(&t->known, &t->classes[i])) {
-            t->todo[t->n_todo++] = i;
-        }
-    }
-    progress_open(&t->progress, "correlate", "architectures", 0, t->n_todo, t->o->quiet);
-    int n_done = threads_ordered(&t->mc, t->n_todo, task_work, task_done, t);
-    progress_close(&t->progress);
-    if (t->log_err.code != ERR_NONE) {
-        *e = t->log_err;
-        return false;
-    }
-    if (n_done < t->n_todo) {
-        *e = t->errors[n_done];
-        return e->code != ERR_NONE
-                   ? false
-                   : err_set(e, ERR_INTERRUPTED, "stopped after %d of %d values of %s%s", n_done,
-                             t->n_todo, column->name,
-                             t->log.fd >= 0 ? "; the same command goes on from there" : "");
-    }
-    column->value = arena_push(t->keep, (size_t)t->c.n, sizeof *column->value);
-    column->seconds = t->n_timed ? t->seconds / t->n_timed : NAN;
-    for (int i = 0; i < t->c.n; i++) {
-        struct arch a;
-        class_of(t, &t->c.archs[i], &a);
-        double *v = archmap_get(&t->known, &a);
-        column->value[i] = v ? *v : NAN; /* none: the output does not depend on the input */
-    }
     return true;
 }
 
@@ -505,16 +253,10 @@ static bool report(struct task *t, struct err *e)
 
 static bool compute(struct task *t, struct err *e)
 {
-    t->mc.n_threads = MIN(t->mc.n_threads, MAX_WORKERS);
-    for (int i = 0; i < t->mc.n_threads; i++) {
-        if (!arena_init(&t->workers[i], judge_worker_bytes(t->o, t->mc.n_threads), e)) {
-            return false;
-        }
-    }
     signals_install();
     int n_scores = t->c.n_scores;
     for (int s = 0; s < n_scores; s++) {
-        if (!score_all(t, &t->c.scores[s], e)) {
+        if (!correlate_values_score(&t->values, &t->c.scores[s], e)) {
             return false;
         }
     }
@@ -526,15 +268,14 @@ static bool correlate_run(const struct options *o, struct arena *keep, struct er
     struct task *t = arena_push_zero(keep, 1, sizeof *t);
     t->o = o;
     t->keep = keep;
-    t->log.fd = -1;
+    t->values.log.fd = -1;
     bool ok = compute_open(&t->mc, o, keep, e) &&
               space_find(&t->c.space, options_text(o, "space"), e) && read_scores(t, e) &&
-              read_archs(t, e) && open_folder(t, e) && compute(t, e) && combine(t, e) &&
-              report(t, e);
-    file_log_close(&t->log);
-    for (int i = 0; i < MAX_WORKERS; i++) {
-        arena_release(&t->workers[i]);
-    }
+              read_archs(t, e) &&
+              correlate_values_open(&t->values, o, keep, &t->mc, t->c.space, t->c.archs, t->c.n,
+                                    e) &&
+              compute(t, e) && combine(t, e) && report(t, e);
+    correlate_values_close(&t->values);
     return ok;
 }
 
