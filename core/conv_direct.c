@@ -130,9 +130,8 @@ static void direct_flat_pixels(const struct direct_job *d, const float *x, size_
     struct kernel_post post;
     for (int t = 0; t < n_taps; t++) {
         int first = sg * t / n_taps;
-        taps[t] = (struct kernel_tap){.x = first,
-                                      .w = (ptrdiff_t)first * d->m.dst_c,
-                                      .n = sg * (t + 1) / n_taps - first};
+        taps[t] = (struct kernel_tap){
+            .x = first, .w = (ptrdiff_t)first * d->m.dst_c, .n = sg * (t + 1) / n_taps - first};
     }
     for (int i = 0; i < groups; i++) {
         size_t at = p0 * (size_t)d->m.dst_c + (size_t)(i * dg);

@@ -68,9 +68,9 @@ static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_s
     size_t by_c = (size_t)DIV_UP(s->c, 16) * (size_t)s->k;
     /* Turning dw back must cost less than what is gained in a part. */
     size_t pixels = (size_t)s->n * (size_t)s->h * (size_t)s->w / (size_t)g.n_parts;
-    g.flip = g.flat && s->groups == 1 &&
-             ((by_c < by_k && (by_k - by_c) * pixels > 8 * g.n_weights) ||
-              (s->k <= 16 && s->c >= 32));
+    g.flip =
+        g.flat && s->groups == 1 &&
+        ((by_c < by_k && (by_k - by_c) * pixels > 8 * g.n_weights) || (s->k <= 16 && s->c >= 32));
     g.turned_floats = g.flip ? arena_round(g.n_weights * sizeof(float)) / sizeof(float) : 0;
     size_t n_x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
     size_t n_dy = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
@@ -156,8 +156,8 @@ static void wgrad_flat_block(const struct wgrad_job *w, float *dw, const float *
     int run = w->far ? (int)WGRAD_FAR_PIXELS : n;
     struct kernel_tap taps[WGRAD_FAR_TAPS];
     for (int p = 0; p < n; p += run) {
-        taps[n_taps++] = (struct kernel_tap){
-            .x = p * x_inner, .w = p * w_inner, .n = MIN(run, n - p)};
+        taps[n_taps++] =
+            (struct kernel_tap){.x = p * x_inner, .w = p * w_inner, .n = MIN(run, n - p)};
     }
     for (int g = 0; g < s->groups; g++) {
         struct kernel_gemm m = {.x = (w->flip ? dy : x) + g * cg + r0,
@@ -257,8 +257,7 @@ size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shap
 {
     struct wgrad_job w = wgrad_plan(mc, s, true, false);
     return arena_round((size_t)w.n_parts * w.n_weights * sizeof(float)) +
-           arena_round((size_t)mc->n_threads * (w.copy_floats + w.turned_floats) *
-                       sizeof(float));
+           arena_round((size_t)mc->n_threads * (w.copy_floats + w.turned_floats) * sizeof(float));
 }
 
 void conv_wgrad_run(const struct conv_job *j)

@@ -78,18 +78,25 @@ struct kernel_gemm {
     struct kernel_ahead ahead[2];
 };
 
+/* One row of pixels of depthwise work. */
+struct kernel_depth_row {
+    const struct kernel_tap *taps;
+    int n_taps;
+    ptrdiff_t y; /* where its first pixel goes */
+};
+
 /*
- * Depthwise work on a row of pixels, each channel by itself. A tap is one row of the kernel: n
- * neighbouring columns, the first at taps[t].x of x and taps[t].w of w.
- *   y[p * y_pixel + i] = post(sum over t, q < taps[t].n of
+ * Depthwise work on rows of pixels, each channel by itself. A tap is one row of the kernel: n
+ * neighbouring columns, the first at taps[t].x of x and taps[t].w of w. For each row r of rows:
+ *   y[r.y + p * y_pixel + i] = post(sum over t < r.n_taps, q < r.taps[t].n of
  *                   x[taps[t].x + (p * stride + q) * x_col + i] w[taps[t].w + q * w_col + i])
  * for p < n_pixels, i < c. Columns p * stride + q outside lo .. hi-1 are zeros and not read.
  */
 struct kernel_depth {
     const float *x, *w;
     float *y;
-    const struct kernel_tap *taps;
-    int n_taps;
+    const struct kernel_depth_row *rows;
+    int n_rows;
     int stride;
     int lo, hi;
     bool relu; /* x is passed through ReLU */
@@ -97,6 +104,7 @@ struct kernel_depth {
     size_t n_pixels;
     int c;
     const struct kernel_post *post; /* NULL: none */
+    struct kernel_ahead ahead[2];
 };
 
 /*
@@ -114,6 +122,7 @@ struct kernel_depth_weights {
     bool relu; /* x is passed through ReLU */
     ptrdiff_t step;
     int c;
+    struct kernel_ahead ahead[2];
 };
 
 /*

@@ -683,13 +683,19 @@ static void check_wino_dweights_f32(struct kcheck *c)
 
 /* ---- depthwise ---- */
 
-static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[8], size_t *n_x,
+/* Three rows of pixels at most, of taps that they share: each leaves out some at the ends, as rows at
+ * the border of an image do. */
+enum { SOME_DEPTH_ROWS = 3 };
+
+static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[8],
+                                      struct kernel_depth_row rows[SOME_DEPTH_ROWS], size_t *n_x,
                                       size_t *n_w, size_t *n_y)
 {
+    int n_taps = (int)rng_below(&c->rng, 8);
     int channels = (int)a_size(c, 70), usual = 1 + (int)rng_below(&c->rng, 6);
     size_t pixels = a_size(c, 40);
-    struct kernel_depth d = {.taps = taps,
-                             .n_taps = (int)rng_below(&c->rng, 8),
+    struct kernel_depth d = {.rows = rows,
+                             .n_rows = (int)rng_below(&c->rng, SOME_DEPTH_ROWS + 1),
                              .stride = 1 + (int)rng_below(&c->rng, 3),
                              .relu = flip(c),
                              .x_col = channels + (ptrdiff_t)rng_below(&c->rng, 9),
@@ -702,7 +708,7 @@ static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[8
     d.lo = flip(c) ? 0 : (int)rng_below(&c->rng, 4);
     d.hi = flip(c) ? cols : d.lo + (int)rng_below(&c->rng, (uint64_t)cols);
     *n_x = *n_w = *n_y = 0;
-    for (int t = 0; t < d.n_taps; t++) {
+    for (int t = 0; t < n_taps; t++) {
         taps[t].n = rng_below(&c->rng, 6) == 0 ? (int)rng_below(&c->rng, 8) : usual;
         taps[t].x = (ptrdiff_t)rng_below(&c->rng, 50);
         taps[t].w = (ptrdiff_t)*n_w;
@@ -716,26 +722,35 @@ static struct kernel_depth some_depth(struct kcheck *c, struct kernel_tap taps[8
             *n_x = MAX(*n_x, (size_t)taps[t].x + (size_t)last * (size_t)d.x_col + (size_t)channels);
         }
     }
-    *n_y = some ? (pixels - 1) * (size_t)d.y_pixel + (size_t)channels : 0;
-    DESCRIBE("c %d, pixels %zu, kernel rows %d of %d, stride %d", channels, pixels, d.n_taps, usual,
-             d.stride);
+    size_t row = some ? (pixels - 1) * (size_t)d.y_pixel + (size_t)channels : 0;
+    for (int r = 0; r < d.n_rows; r++) {
+        int first = flip(c) ? 0 : (int)rng_below(&c->rng, (uint64_t)n_taps + 1);
+        int last = flip(c) ? n_taps : first + (int)rng_below(&c->rng, (uint64_t)(n_taps - first) + 1);
+        rows[r] = (struct kernel_depth_row){
+            .taps = taps + first, .n_taps = last - first, .y = (ptrdiff_t)((size_t)r * row)};
+    }
+    *n_y = (size_t)d.n_rows * row;
+    DESCRIBE("c %d, %d rows, pixels %zu, kernel rows %d of %d, stride %d", channels, d.n_rows, pixels,
+             n_taps, usual, d.stride);
     return d;
 }
 
-static void check_depthwise_row_f32(struct kcheck *c)
+static void check_depthwise_rows_f32(struct kcheck *c)
 {
     struct kernel_tap taps[8];
+    struct kernel_depth_row rows[SOME_DEPTH_ROWS];
     size_t n_x, n_w, n_y;
-    struct kernel_depth d = some_depth(c, taps, &n_x, &n_w, &n_y);
+    struct kernel_depth d = some_depth(c, taps, rows, &n_x, &n_w, &n_y);
     struct kernel_post post = some_post(c, n_y, (size_t)d.c, true);
     float *a = whole(c, n_y), *b = copy_of(c, a, n_y);
     d.x = whole(c, n_x);
     d.w = whole(c, n_w);
+    d.ahead[c->round % 2] = (struct kernel_ahead){d.x, n_x};
     d.post = flip(c) ? &post : NULL;
     d.y = a;
-    c->ref->depthwise_row_f32(&d);
+    c->ref->depthwise_rows_f32(&d);
     d.y = b;
-    c->k->depthwise_row_f32(&d);
+    c->k->depthwise_rows_f32(&d);
     same(c, "y", b, a, d.post && post.act == KERNEL_HSWISH ? 4 : 0, 1);
 }
 
@@ -763,6 +778,7 @@ static void check_depthwise_weights_f32(struct kcheck *c)
     d.x = whole(c, (size_t)(d.h * d.w - 1) * step + last);
     d.dy = whole(c, (size_t)(oh * d.ow - 1) * step + last);
     d.dw = a;
+    d.ahead[c->round % 2] = (struct kernel_ahead){d.x, 100};
     c->ref->depthwise_weights_f32(&d);
     d.dw = b;
     c->k->depthwise_weights_f32(&d);
@@ -953,7 +969,7 @@ static const struct check checks[] = {
     CHECK(wino_output_f32),
     CHECK(wino_gradient_f32),
     CHECK(wino_dweights_f32),
-    CHECK(depthwise_row_f32),
+    CHECK(depthwise_rows_f32),
     CHECK(depthwise_weights_f32),
     CHECK(pool_row_f32),
     CHECK(norm_moments_f32),

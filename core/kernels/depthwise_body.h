@@ -4,6 +4,7 @@
  * of a kernel row or of all nine places of a 3x3 stay in registers while the row of pixels passes
  * by. Pixels at a border, and channels that do not fill a register, read through masks.
  */
+#include "core/kernels/ahead_body.h"
 #include "core/kernels/post_body.h"
 
 /* Eight sums hide the latency of two units; nine with their dy fit sixteen registers. */
@@ -65,7 +66,8 @@ SIMD_INLINE void depth_run(const int P, const int KW, const int S, v_f32 acc[DEP
 }
 
 SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth *d,
-                            const struct depth_read *r, size_t first, int i)
+                            const struct kernel_depth_row *row, const struct depth_read *r,
+                            size_t first, int i)
 {
     const ptrdiff_t x_col = d->x_col, w_col = d->w_col, col = (ptrdiff_t)first * d->stride;
     const float *x = d->x + col * x_col + i, *w = d->w + i;
@@ -73,8 +75,8 @@ SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth 
     V_FOR (p, P) {
         acc[p] = v_zero();
     }
-    for (int t = 0; t < d->n_taps; t++) {
-        const struct kernel_tap tap = d->taps[t];
+    for (int t = 0; t < row->n_taps; t++) {
+        const struct kernel_tap tap = row->taps[t];
         switch (tap.n) {
         case 2:
             depth_run(P, 2, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
@@ -96,7 +98,7 @@ SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth 
     /* Copies: a store of a register may change any structure, as far as the compiler knows. */
     const struct kernel_post *post = d->post;
     float *y = d->y;
-    ptrdiff_t at = (ptrdiff_t)first * d->y_pixel + i;
+    ptrdiff_t at = row->y + (ptrdiff_t)first * d->y_pixel + i;
     const ptrdiff_t y_pixel = d->y_pixel;
     V_FOR (p, P) {
         if (post) {
@@ -107,33 +109,48 @@ SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth 
     }
 }
 
+/* One register of channels of P pixels of all rows: what one row has read is near for the next. */
+SIMD_INLINE void depth_channels(const int P, const int S, const struct kernel_depth *d,
+                                const struct depth_read *r, struct ahead *ahead, size_t first,
+                                int i)
+{
+    for (int k = 0; k < d->n_rows; k++) {
+        if (ahead->lines > 0) {
+            ahead_ask(ahead);
+        }
+        depth_tile(P, S, d, &d->rows[k], r, first, i);
+    }
+}
+
+/* Columns that the widest and the narrowest tap have. */
+struct depth_taps {
+    int widest, narrowest;
+};
+
 /* All channels of P pixels. */
-SIMD_INLINE void depth_pixels(const int P, const int S, const struct kernel_depth *d, size_t first)
+SIMD_INLINE void depth_pixels(const int P, const int S, const struct kernel_depth *d,
+                              const struct depth_taps *taps, struct ahead *ahead, size_t first)
 {
     const ptrdiff_t col = (ptrdiff_t)first * d->stride;
     const ptrdiff_t last = col + (P - 1) * d->stride;
-    int i = 0, widest = 0, narrowest = d->n_taps > 0 ? d->taps[0].n : 0;
-    for (int t = 0; t < d->n_taps; t++) {
-        widest = d->taps[t].n > widest ? d->taps[t].n : widest;
-        narrowest = d->taps[t].n < narrowest ? d->taps[t].n : narrowest;
-    }
-    const bool inner = col >= d->lo && last + widest <= d->hi;
+    int i = 0;
+    const bool inner = col >= d->lo && last + taps->widest <= d->hi;
     if (inner && !d->relu) {
         const struct depth_read r = {.m = v_first(VL)};
         for (; i + VL <= d->c; i += VL) {
-            depth_tile(P, S, d, &r, first, i);
+            depth_channels(P, S, d, &r, ahead, first, i);
         }
-    } else if (col + narrowest > d->lo && last < d->hi && !d->relu) {
+    } else if (col + taps->narrowest > d->lo && last < d->hi && !d->relu) {
         const struct depth_read r = {
             .lo = d->lo, .hi = d->hi, .border = DEPTH_EDGES, .m = v_first(VL)};
         for (; i + VL <= d->c; i += VL) {
-            depth_tile(P, S, d, &r, first, i);
+            depth_channels(P, S, d, &r, ahead, first, i);
         }
     } else {
         const struct depth_read r = {
             .lo = d->lo, .hi = d->hi, .border = DEPTH_ANY, .relu = d->relu, .m = v_first(VL)};
         for (; i + VL <= d->c; i += VL) {
-            depth_tile(P, S, d, &r, first, i);
+            depth_channels(P, S, d, &r, ahead, first, i);
         }
     }
     if (i < d->c) {
@@ -143,36 +160,57 @@ SIMD_INLINE void depth_pixels(const int P, const int S, const struct kernel_dept
                                      .part = true,
                                      .relu = d->relu,
                                      .m = v_first(d->c - i)};
-        depth_tile(P, S, d, &r, first, i);
+        depth_channels(P, S, d, &r, ahead, first, i);
     }
 }
 
-typedef void depth_pixels_fn(const struct kernel_depth *d, size_t first);
+typedef void depth_pixels_fn(const struct kernel_depth *d, const struct depth_taps *taps,
+                             struct ahead *ahead, size_t first);
 
 #define DEPTH_FN(P, S)                                                                             \
-    static void depth_pixels_##P##_##S(const struct kernel_depth *d, size_t first)                 \
+    static void depth_pixels_##P##_##S(const struct kernel_depth *d,                               \
+                                       const struct depth_taps *taps, struct ahead *ahead,         \
+                                       size_t first)                                               \
     {                                                                                              \
-        depth_pixels(P, S, d, first);                                                              \
+        depth_pixels(P, S, d, taps, ahead, first);                                                 \
     }
 SIMD_8(DEPTH_FN, 1)
 SIMD_8(DEPTH_FN, 2)
 
-    /* [stride - 1][pixels - 1] */
-    static depth_pixels_fn *const depth_fns[2][DEPTH_PIXELS] = {
+/* [stride - 1][pixels - 1] */
+static depth_pixels_fn *const depth_fns[2][DEPTH_PIXELS] = {
 #define DEPTH_ROW(P, S) [S - 1][P - 1] = depth_pixels_##P##_##S,
-        SIMD_8(DEPTH_ROW, 1) SIMD_8(DEPTH_ROW, 2)
+    SIMD_8(DEPTH_ROW, 1) SIMD_8(DEPTH_ROW, 2)
 #undef DEPTH_ROW
 };
 
-void SIMD_NAME(depthwise_row_f32)(const struct kernel_depth *d)
+static struct depth_taps depth_taps_of(const struct kernel_depth *d)
+{
+    struct depth_taps t = {.widest = 0};
+    if (d->n_rows > 0 && d->rows[0].n_taps > 0) {
+        t.narrowest = d->rows[0].taps[0].n;
+    }
+    for (int k = 0; k < d->n_rows; k++) {
+        for (int i = 0; i < d->rows[k].n_taps; i++) {
+            const int n = d->rows[k].taps[i].n;
+            t.widest = n > t.widest ? n : t.widest;
+            t.narrowest = n < t.narrowest ? n : t.narrowest;
+        }
+    }
+    return t;
+}
+
+void SIMD_NAME(depthwise_rows_f32)(const struct kernel_depth *d)
 {
     /* Pixels three or more columns apart share nothing: one at a time. */
     const size_t most = d->stride <= 2 ? DEPTH_PIXELS : 1;
     depth_pixels_fn *const *fns = depth_fns[d->stride == 2];
+    const struct depth_taps taps = depth_taps_of(d);
     size_t left = d->n_pixels, n_tiles = (left + most - 1) / most;
+    struct ahead ahead = ahead_of(d->ahead, n_tiles * (size_t)(d->n_rows * ((d->c + VL - 1) / VL)));
     for (size_t first = 0; left > 0; n_tiles--) {
         size_t p = (left + n_tiles - 1) / n_tiles;
-        fns[p - 1](d, first);
+        fns[p - 1](d, &taps, &ahead, first);
         first += p;
         left -= p;
     }
@@ -254,8 +292,8 @@ SIMD_INLINE void depth_weights_row(const int ROWS, const int COLS, const int S, 
 }
 
 /* 3x3: all nine sums stay in registers from row to row. */
-SIMD_INLINE void depth_weights_3x3(const int S, const struct kernel_depth_weights *d, int i,
-                                   const struct depth_read *r)
+SIMD_INLINE void depth_weights_3x3(const int S, const struct kernel_depth_weights *d,
+                                   struct ahead *ahead, int i, const struct depth_read *r)
 {
     v_f32 acc[DEPTH_SUMS];
     V_FOR (t, 9) {
@@ -263,6 +301,9 @@ SIMD_INLINE void depth_weights_3x3(const int S, const struct kernel_depth_weight
     }
     for (int y = d->y0; y < d->y1; y++) {
         const int iy = y * d->stride - d->pad;
+        if (ahead->lines > 0) {
+            ahead_ask(ahead);
+        }
         if (iy >= 0 && iy + 3 <= d->h) {
             depth_weights_row(3, 3, S, true, acc, d, r, y, 0, 0, i);
         } else {
@@ -290,14 +331,17 @@ SIMD_INLINE void depth_weights_places(const int COLS, const int S,
     }
 }
 
-SIMD_INLINE void depth_weights_channels(const int S, const struct kernel_depth_weights *d, int i,
-                                        const struct depth_read *r)
+SIMD_INLINE void depth_weights_channels(const int S, const struct kernel_depth_weights *d,
+                                        struct ahead *ahead, int i, const struct depth_read *r)
 {
     if (d->kh == 3 && d->kw == 3 && d->pad <= 2) {
-        depth_weights_3x3(S, d, i, r);
+        depth_weights_3x3(S, d, ahead, i, r);
         return;
     }
     for (int y = d->y0; y < d->y1; y++) {
+        if (ahead->lines > 0) {
+            ahead_ask(ahead);
+        }
         for (int k = 0; k < d->kh; k++) {
             const int iy = y * d->stride - d->pad + k;
             int q = iy >= 0 && iy < d->h ? 0 : d->kw;
@@ -317,20 +361,21 @@ SIMD_INLINE void depth_weights_channels(const int S, const struct kernel_depth_w
 SIMD_INLINE void depth_weights(const int S, const struct kernel_depth_weights *d)
 {
     int i = 0;
+    struct ahead ahead = ahead_of(d->ahead, (size_t)((d->c + VL - 1) / VL * (d->y1 - d->y0)));
     if (d->relu) {
         const struct depth_read r = {.relu = true, .m = v_first(VL)};
         for (; i + VL <= d->c; i += VL) {
-            depth_weights_channels(S, d, i, &r);
+            depth_weights_channels(S, d, &ahead, i, &r);
         }
     } else {
         const struct depth_read r = {.m = v_first(VL)};
         for (; i + VL <= d->c; i += VL) {
-            depth_weights_channels(S, d, i, &r);
+            depth_weights_channels(S, d, &ahead, i, &r);
         }
     }
     if (i < d->c) {
         const struct depth_read r = {.part = true, .relu = d->relu, .m = v_first(d->c - i)};
-        depth_weights_channels(S, d, i, &r);
+        depth_weights_channels(S, d, &ahead, i, &r);
     }
 }
 

@@ -4,30 +4,39 @@
 #include "core/kernels/declare.h"
 #include "core/kernels/finish_ref.h"
 
-/* Channel i of place q of tap t at pixel p. */
-static float depth_x(const struct kernel_depth *d, int t, int q, size_t p, int i)
+/* Channel i of place q of a tap at pixel p. */
+static float depth_x(const struct kernel_depth *d, const struct kernel_tap *tap, int q, size_t p,
+                     int i)
 {
     ptrdiff_t col = (ptrdiff_t)p * d->stride + q;
     if (col < d->lo || col >= d->hi) {
         return 0;
     }
-    float x = d->x[d->taps[t].x + col * d->x_col + i];
+    float x = d->x[tap->x + col * d->x_col + i];
     return d->relu && x < 0 ? 0 : x;
 }
 
-void depthwise_row_f32__ref(const struct kernel_depth *d)
+static void depth_row(const struct kernel_depth *d, const struct kernel_depth_row *row)
 {
     for (size_t p = 0; p < d->n_pixels; p++) {
-        ptrdiff_t at = (ptrdiff_t)p * d->y_pixel;
+        ptrdiff_t at = row->y + (ptrdiff_t)p * d->y_pixel;
         for (int i = 0; i < d->c; i++) {
             float sum = 0;
-            for (int t = 0; t < d->n_taps; t++) {
-                for (int q = 0; q < d->taps[t].n; q++) {
-                    sum += depth_x(d, t, q, p, i) * d->w[d->taps[t].w + q * d->w_col + i];
+            for (int t = 0; t < row->n_taps; t++) {
+                const struct kernel_tap *tap = &row->taps[t];
+                for (int q = 0; q < tap->n; q++) {
+                    sum += depth_x(d, tap, q, p, i) * d->w[tap->w + q * d->w_col + i];
                 }
             }
             d->y[at + i] = d->post ? finish_ref(d->post, sum, d->y, at + i, i) : sum;
         }
+    }
+}
+
+void depthwise_rows_f32__ref(const struct kernel_depth *d)
+{
+    for (int r = 0; r < d->n_rows; r++) {
+        depth_row(d, &d->rows[r]);
     }
 }
 

@@ -4,6 +4,7 @@
  * row. Tiles of every height up to SIMD_ROWS_KB are compiled, so that any number of rows is cut
  * into nearly equal tiles and no tile is ever half empty.
  */
+#include "core/kernels/ahead_body.h"
 #include "core/kernels/post_body.h"
 
 #include <stdint.h>
@@ -28,34 +29,6 @@ struct gemm_at {
     const float *ahead; /* what to ask for: so many lines before each tap */
     int ahead_lines;
 };
-
-enum { GEMM_LINE = 16 };
-
-/* Asked for tile by tile: so many lines before each tap, of ahead[0] and then of ahead[1]. */
-struct gemm_ahead {
-    struct kernel_ahead left[2];
-    size_t lines;
-};
-
-/* tiles: about so many are to come. */
-static struct gemm_ahead gemm_ahead_of(const struct kernel_gemm *g, size_t tiles)
-{
-    size_t lines = (g->ahead[0].n + g->ahead[1].n) / GEMM_LINE, taps = tiles * (size_t)g->n_taps;
-    return (struct gemm_ahead){.left = {g->ahead[0], g->ahead[1]},
-                               .lines = taps > 0 ? (lines + taps - 1) / taps : 0};
-}
-
-/* The next tile's share. */
-static void gemm_ahead_next(struct gemm_ahead *a, struct gemm_at *at, int n_taps)
-{
-    struct kernel_ahead *from = &a->left[a->left[0].n > 0 ? 0 : 1];
-    size_t n = a->lines * (size_t)n_taps * GEMM_LINE;
-    at->ahead = from->p;
-    at->ahead_lines = from->n > 0 ? (int)a->lines : 0;
-    n = n < from->n ? n : from->n;
-    from->p += n;
-    from->n -= n;
-}
 
 /* Finish sums[n_rows, n_vec * VL] into y. Apart from the tiles: one copy of this code, and the way
  * through L1 costs less than a fiftieth of a tile. */
@@ -115,8 +88,8 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
     for (volatile int t = 0; t < home->g->n_taps; t++) {
         const struct kernel_tap tap = home->g->taps[t];
         if (__builtin_expect(home->ahead_lines > 0, 0)) {
-            const float *ahead = home->ahead + t * home->ahead_lines * GEMM_LINE;
-            for (int n = home->ahead_lines; n > 0; n--, ahead += GEMM_LINE) {
+            const float *ahead = home->ahead + t * home->ahead_lines * AHEAD_LINE;
+            for (int n = home->ahead_lines; n > 0; n--, ahead += AHEAD_LINE) {
                 __builtin_prefetch(ahead, 0, 2);
             }
         }
@@ -293,7 +266,7 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
         return;
     }
     unsigned n_blocks = ((unsigned)n_vec + SIMD_COLS - 1) / SIMD_COLS;
-    struct gemm_ahead ahead;
+    struct ahead ahead;
     ahead.lines = 0; /* the rest only where it is used: many calls are short */
     for (int v = 0; v < n_vec; n_blocks--) {
         const int kb = (int)((unsigned)(n_vec - v) / n_blocks); /* nearly equal, larger ones last */
@@ -306,7 +279,7 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
         }
         size_t left = g->n_rows, n_tiles = (left + rows[kb] - 1) / rows[kb];
         if (v == 0 && g->ahead[0].n + g->ahead[1].n > 0) {
-            ahead = gemm_ahead_of(g, n_tiles * n_blocks);
+            ahead = ahead_of(g->ahead, n_tiles * n_blocks * (size_t)g->n_taps);
         }
         for (size_t r = 0; left > 0; n_tiles--) {
             size_t p = n_tiles == 1 ? left : (left + n_tiles - 1) / n_tiles;
@@ -314,7 +287,9 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
             at.y_offset = (ptrdiff_t)r * g->y_row + v * VL;
             at.y = g->y + at.y_offset;
             if (ahead.lines > 0) {
-                gemm_ahead_next(&ahead, &at, g->n_taps);
+                struct kernel_ahead run = ahead_take(&ahead, (size_t)g->n_taps);
+                at.ahead = run.p;
+                at.ahead_lines = run.n > 0 ? (int)ahead.lines : 0;
             }
             tiles[p - 1](g, &at);
             r += p;
