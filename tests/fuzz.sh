@@ -9,7 +9,7 @@ seconds=${1:-60}
 build=${BUILD:-build}/fuzz
 mkdir -p "$build"
 names=${*:-$(ls tests/fuzz_*.c | sed 's,tests/fuzz_,,; s,\.c$,,')}
-sources='core/arena.c core/base.c core/csv.c core/err.c core/file.c core/pickle.c core/pickle_call.c core/pickle_stack.c core/rng.c '$(ls data/*.c)
+sources='core/arena.c core/base.c core/csv.c core/err.c core/file.c core/pickle.c core/pickle_call.c core/pickle_stack.c core/number.c core/rng.c '$(ls data/*.c)
 # Seeds: the pictures of the tests, and whatever small files are in the repository.
 mkdir -p "$build/seeds_decode" "$build/seeds_tables" "$build/seeds_pickle"
 python3 tests/make_pickles.py "$build/seeds_pickle"
