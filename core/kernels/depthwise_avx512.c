@@ -1,3 +1,5 @@
 #include "core/simd_avx512.h"
 
 #include "core/kernels/depthwise_body.h"
+
+#include "core/kernels/depthwise_weights_body.h"

@@ -1,14 +1,16 @@
 /*
- * depthwise_body.h: depthwise work, a register of channels of up to eight pixels at a time.
- * Forward: a column of the input is loaded once for all the pixels that see it. Weights: the sums
- * of a kernel row or of all nine places of a 3x3 stay in registers while the row of pixels passes
- * by. Pixels at a border, and channels that do not fill a register, read through masks.
+ * depthwise_body.h: depthwise work, a register of channels of up to eight pixels at a time: a
+ * column of the input is loaded once for all the pixels that see it. Pixels at a border, and
+ * channels that do not fill a register, read through masks.
  */
+#ifndef CORE_KERNELS_DEPTHWISE_BODY_H
+#define CORE_KERNELS_DEPTHWISE_BODY_H
+
 #include "core/kernels/ahead_body.h"
 #include "core/kernels/post_body.h"
 
-/* Eight sums hide the latency of two units; nine with their dy fit sixteen registers. */
-enum { DEPTH_PIXELS = 8, DEPTH_SUMS = 9 };
+/* Eight sums hide the latency of two units. */
+enum { DEPTH_PIXELS = 8 };
 
 /* Which columns may not exist: none; those that only the first or the last pixel sees; any. */
 enum depth_border { DEPTH_INNER, DEPTH_EDGES, DEPTH_ANY };
@@ -216,176 +218,4 @@ void SIMD_NAME(depthwise_rows_f32)(const struct kernel_depth *d)
     }
 }
 
-/* ---- gradient of the weights ---- */
-
-/* Pixels whose dy stay in registers while the columns they see pass by, each loaded once. */
-enum { DEPTH_WEIGHT_PIXELS = 4 };
-
-/* acc[k * COLS + j] += P pixels, S columns apart. x: the row that kernel row 0 meets, at column col
- * of the image, which place 0 brings to the first pixel. Kernel rows r0 .. r1 - 1 are inside (all:
- * every one). */
-SIMD_INLINE void depth_sums(const int ROWS, const int COLS, const int P, const int S,
-                            const bool all, v_f32 acc[DEPTH_SUMS],
-                            const struct kernel_depth_weights *d, const struct depth_read *r,
-                            const float *x, const float *dy, ptrdiff_t col, int r0, int r1)
-{
-    const ptrdiff_t step = d->step, row = d->w * step;
-    const size_t w = (size_t)d->w;
-    v_f32 g[DEPTH_WEIGHT_PIXELS];
-    V_FOR (p, P) {
-        g[p] = v_get(dy, r->part, r->m);
-        dy += step;
-    }
-    const float *at[3] = {x, x + row, x + 2 * row};
-    V_FOR (m, (P - 1) * S + COLS) {
-        /* 3x3: at most two columns on each side do not exist. */
-        const bool sure = ROWS == 3 && m >= 2 && m <= (P - 1) * S;
-        if (sure || __builtin_expect((size_t)(col + m) < w, 1)) {
-            V_FOR (k, ROWS) {
-                if (all || __builtin_expect(k >= r0 && k < r1, 1)) {
-                    const v_f32 v = depth_x(r, at[k]);
-                    V_FOR (p, P) {
-                        if (m >= p * S && m - p * S < COLS) {
-                            acc[k * COLS + m - p * S] = v_fma(v, g[p], acc[k * COLS + m - p * S]);
-                        }
-                    }
-                }
-            }
-        }
-        V_FOR (k, ROWS) {
-            at[k] += step;
-            SIMD_OPAQUE(at[k]);
-        }
-    }
-}
-
-/* One output row; S: stride, or 0 for a larger one. all: every kernel row is inside. */
-SIMD_INLINE void depth_weights_row(const int ROWS, const int COLS, const int S, const bool all,
-                                   v_f32 acc[DEPTH_SUMS], const struct kernel_depth_weights *d,
-                                   const struct depth_read *r, int y, int kernel_row, int q, int i)
-{
-    const int most = S > 0 ? DEPTH_WEIGHT_PIXELS : 1, stride = S > 0 ? S : d->stride;
-    const int iy = y * stride - d->pad + kernel_row, r0 = iy < 0 ? -iy : 0, r1 = d->h - iy;
-    const float *dy = d->dy + (ptrdiff_t)y * d->ow * d->step + i;
-    ptrdiff_t col = q - d->pad;
-    const float *x = d->x + ((ptrdiff_t)iy * d->w + col) * d->step + i;
-    int left = d->ow;
-    for (; left >= most; left -= most) {
-        depth_sums(ROWS, COLS, most, S, all, acc, d, r, x, dy, col, r0, r1);
-        dy += most * d->step;
-        x += most * stride * d->step;
-        col += most * stride;
-    }
-    switch (left) {
-    case 1:
-        depth_sums(ROWS, COLS, 1, S, all, acc, d, r, x, dy, col, r0, r1);
-        break;
-    case 2:
-        depth_sums(ROWS, COLS, 2, S, all, acc, d, r, x, dy, col, r0, r1);
-        break;
-    case 3:
-        depth_sums(ROWS, COLS, 3, S, all, acc, d, r, x, dy, col, r0, r1);
-        break;
-    default:
-        break;
-    }
-}
-
-/* 3x3: all nine sums stay in registers from row to row. */
-SIMD_INLINE void depth_weights_3x3(const int S, const struct kernel_depth_weights *d,
-                                   struct ahead *ahead, int i, const struct depth_read *r)
-{
-    v_f32 acc[DEPTH_SUMS];
-    V_FOR (t, 9) {
-        acc[t] = v_get(d->dw + t * d->step + i, r->part, r->m);
-    }
-    for (int y = d->y0; y < d->y1; y++) {
-        const int iy = y * d->stride - d->pad;
-        if (ahead->lines > 0) {
-            ahead_ask(ahead);
-        }
-        if (iy >= 0 && iy + 3 <= d->h) {
-            depth_weights_row(3, 3, S, true, acc, d, r, y, 0, 0, i);
-        } else {
-            depth_weights_row(3, 3, S, false, acc, d, r, y, 0, 0, i);
-        }
-    }
-    V_FOR (t, 9) {
-        v_put(d->dw + t * d->step + i, acc[t], r->part, r->m);
-    }
-}
-
-/* One row of any kernel: COLS places from place q on. */
-SIMD_INLINE void depth_weights_places(const int COLS, const int S,
-                                      const struct kernel_depth_weights *d, int y, int kernel_row,
-                                      int q, int i, const struct depth_read *r)
-{
-    float *dw = d->dw + (kernel_row * d->kw + q) * d->step + i;
-    v_f32 acc[DEPTH_SUMS];
-    V_FOR (j, COLS) {
-        acc[j] = v_get(dw + j * d->step, r->part, r->m);
-    }
-    depth_weights_row(1, COLS, S, true, acc, d, r, y, kernel_row, q, i);
-    V_FOR (j, COLS) {
-        v_put(dw + j * d->step, acc[j], r->part, r->m);
-    }
-}
-
-SIMD_INLINE void depth_weights_channels(const int S, const struct kernel_depth_weights *d,
-                                        struct ahead *ahead, int i, const struct depth_read *r)
-{
-    if (d->kh == 3 && d->kw == 3 && d->pad <= 2) {
-        depth_weights_3x3(S, d, ahead, i, r);
-        return;
-    }
-    for (int y = d->y0; y < d->y1; y++) {
-        if (ahead->lines > 0) {
-            ahead_ask(ahead);
-        }
-        for (int k = 0; k < d->kh; k++) {
-            const int iy = y * d->stride - d->pad + k;
-            int q = iy >= 0 && iy < d->h ? 0 : d->kw;
-            for (; q + 5 <= d->kw; q += 5) {
-                depth_weights_places(5, S, d, y, k, q, i, r);
-            }
-            for (; q + 3 <= d->kw; q += 3) {
-                depth_weights_places(3, S, d, y, k, q, i, r);
-            }
-            for (; q < d->kw; q++) {
-                depth_weights_places(1, S, d, y, k, q, i, r);
-            }
-        }
-    }
-}
-
-SIMD_INLINE void depth_weights(const int S, const struct kernel_depth_weights *d)
-{
-    int i = 0;
-    struct ahead ahead = ahead_of(d->ahead, (size_t)((d->c + VL - 1) / VL * (d->y1 - d->y0)));
-    if (d->relu) {
-        const struct depth_read r = {.relu = true, .m = v_first(VL)};
-        for (; i + VL <= d->c; i += VL) {
-            depth_weights_channels(S, d, &ahead, i, &r);
-        }
-    } else {
-        const struct depth_read r = {.m = v_first(VL)};
-        for (; i + VL <= d->c; i += VL) {
-            depth_weights_channels(S, d, &ahead, i, &r);
-        }
-    }
-    if (i < d->c) {
-        const struct depth_read r = {.part = true, .relu = d->relu, .m = v_first(d->c - i)};
-        depth_weights_channels(S, d, &ahead, i, &r);
-    }
-}
-
-void SIMD_NAME(depthwise_weights_f32)(const struct kernel_depth_weights *d)
-{
-    if (d->stride == 1) {
-        depth_weights(1, d);
-    } else if (d->stride == 2) {
-        depth_weights(2, d);
-    } else {
-        depth_weights(0, d);
-    }
-}
+#endif

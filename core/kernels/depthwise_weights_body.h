@@ -1,0 +1,210 @@
+/*
+ * depthwise_weights_body.h: the gradient of depthwise weights. The sums of a kernel row, or of all
+ * nine places of a 3x3, stay in registers while rows of pixels pass by; with thirty-two registers
+ * two neighbouring registers of channels go together (more sums in flight than one multiply-add
+ * takes, and lines by pairs). A sum takes its pixels in the order of rows and columns.
+ */
+#include "core/kernels/depthwise_body.h"
+
+/* Registers of channels done together: nine sums each and their dy fit. Pixels whose dy stay in
+ * registers while the columns they see pass by, each loaded once. */
+enum { DEPTH_VECS = SIMD_ROWS_1 > 16 ? 2 : 1, DEPTH_SUMS = 9 * DEPTH_VECS };
+enum { DEPTH_WEIGHT_PIXELS = 4 };
+
+/* What does not change from pixel to pixel; i: first channel. */
+struct depth_sums {
+    const struct kernel_depth_weights *d;
+    struct depth_read read;
+    int i;
+};
+
+/* acc[(k * COLS + j) * V + v] += P pixels, S columns apart, by kernel rows K0 .. K1 - 1, all
+ * inside. x: the row that kernel row 0 meets, at column col of the image, which place 0 brings to the first
+ * pixel. */
+SIMD_INLINE void depth_add(const int V, const int K0, const int K1, const int COLS, const int P,
+                           const int S, v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
+                           const float *x, const float *dy, ptrdiff_t col)
+{
+    const ptrdiff_t step = s->d->step, row = s->d->w * step;
+    const size_t w = (size_t)s->d->w;
+    v_f32 g[DEPTH_WEIGHT_PIXELS * DEPTH_VECS];
+    V_FOR (p, P) {
+        V_FOR (v, V) {
+            g[p * V + v] = v_get(dy + v * VL, s->read.part, s->read.m);
+        }
+        dy += step;
+    }
+    const float *at[3] = {x, x + row, x + 2 * row};
+    V_FOR (m, (P - 1) * S + COLS) {
+        /* 3x3: at most one column on each side does not exist. */
+        const bool sure = K1 > 1 && m >= 1 && m <= (P - 1) * S + 1;
+        if (sure || __builtin_expect((size_t)(col + m) < w, 1)) {
+            V_FOR (kv, (K1 - K0) * V) {
+                const int k = K0 + kv / V, v = kv % V;
+                const v_f32 b = depth_x(&s->read, at[k] + v * VL);
+                V_FOR (p, P) {
+                    if (m >= p * S && m - p * S < COLS) {
+                        const int sum = (k * COLS + m - p * S) * V + v;
+                        acc[sum] = v_fma(b, g[p * V + v], acc[sum]);
+                    }
+                }
+            }
+        }
+        V_FOR (k, K1) {
+            at[k] += step;
+            SIMD_OPAQUE(at[k]);
+        }
+    }
+}
+
+/* Output row y by kernel rows kernel_row + K0 .. K1 - 1, from place q on; S: stride, or 0 for a
+ * larger one. */
+SIMD_INLINE void depth_add_row(const int V, const int K0, const int K1, const int COLS, const int S,
+                               v_f32 acc[DEPTH_SUMS], const struct depth_sums *s, int y,
+                               int kernel_row, int q)
+{
+    const struct kernel_depth_weights *d = s->d;
+    const int most = S > 0 ? DEPTH_WEIGHT_PIXELS : 1, stride = S > 0 ? S : d->stride;
+    const int iy = y * stride - d->pad + kernel_row;
+    const float *dy = d->dy + (ptrdiff_t)y * d->ow * d->step + s->i;
+    ptrdiff_t col = q - d->pad;
+    const float *x = d->x + ((ptrdiff_t)iy * d->w + col) * d->step + s->i;
+    int left = d->ow;
+    for (; left >= most; left -= most) {
+        depth_add(V, K0, K1, COLS, most, S, acc, s, x, dy, col);
+        dy += most * d->step;
+        x += most * stride * d->step;
+        col += most * stride;
+    }
+    switch (left) {
+    case 1:
+        depth_add(V, K0, K1, COLS, 1, S, acc, s, x, dy, col);
+        break;
+    case 2:
+        depth_add(V, K0, K1, COLS, 2, S, acc, s, x, dy, col);
+        break;
+    case 3:
+        depth_add(V, K0, K1, COLS, 3, S, acc, s, x, dy, col);
+        break;
+    default:
+        break;
+    }
+}
+
+/* N places of dw from place `first` on, to and from registers. */
+SIMD_INLINE void depth_sums_load(const int V, const int N, v_f32 acc[DEPTH_SUMS],
+                                 const struct depth_sums *s, int first)
+{
+    const float *dw = s->d->dw + first * s->d->step + s->i;
+    V_FOR (t, N * V) {
+        acc[t] = v_get(dw + t / V * s->d->step + t % V * VL, s->read.part, s->read.m);
+    }
+}
+
+SIMD_INLINE void depth_sums_store(const int V, const int N, const v_f32 acc[DEPTH_SUMS],
+                                  const struct depth_sums *s, int first)
+{
+    /* Copies: a store of a register may change any structure, as far as the compiler knows. */
+    const ptrdiff_t step = s->d->step;
+    const bool part = s->read.part;
+    const v_mask m = s->read.m;
+    float *dw = s->d->dw + first * step + s->i;
+    V_FOR (t, N * V) {
+        v_put(dw + t / V * step + t % V * VL, acc[t], part, m);
+    }
+}
+
+/* 3x3 with a border of at most one: all nine sums stay in registers from row to row. */
+SIMD_INLINE void depth_weights_3x3(const int V, const int S, const struct depth_sums *s,
+                                   struct ahead *ahead)
+{
+    const struct kernel_depth_weights *d = s->d;
+    v_f32 acc[DEPTH_SUMS];
+    depth_sums_load(V, 9, acc, s, 0);
+    for (int y = d->y0; y < d->y1; y++) {
+        const int iy = y * d->stride - d->pad;
+        if (ahead->lines > 0) {
+            ahead_ask(ahead);
+        }
+        if (iy < 0) {
+            depth_add_row(V, 1, 3, 3, S, acc, s, y, 0, 0);
+        } else if (iy + 3 > d->h) {
+            depth_add_row(V, 0, 2, 3, S, acc, s, y, 0, 0);
+        } else {
+            depth_add_row(V, 0, 3, 3, S, acc, s, y, 0, 0);
+        }
+    }
+    depth_sums_store(V, 9, acc, s, 0);
+}
+
+/* One row of any kernel: COLS places from place q on. */
+SIMD_INLINE void depth_weights_places(const int V, const int COLS, const int S,
+                                      const struct depth_sums *s, int y, int kernel_row, int q)
+{
+    v_f32 acc[DEPTH_SUMS];
+    depth_sums_load(V, COLS, acc, s, kernel_row * s->d->kw + q);
+    depth_add_row(V, 0, 1, COLS, S, acc, s, y, kernel_row, q);
+    depth_sums_store(V, COLS, acc, s, kernel_row * s->d->kw + q);
+}
+
+SIMD_INLINE void depth_weights_channels(const int V, const int S, const struct depth_sums *s,
+                                        struct ahead *ahead)
+{
+    const struct kernel_depth_weights *d = s->d;
+    if (d->kh == 3 && d->kw == 3 && d->pad <= 1 && d->h >= 2) {
+        depth_weights_3x3(V, S, s, ahead);
+        return;
+    }
+    for (int y = d->y0; y < d->y1; y++) {
+        if (ahead->lines > 0) {
+            ahead_ask(ahead);
+        }
+        for (int k = 0; k < d->kh; k++) {
+            const int iy = y * d->stride - d->pad + k;
+            int q = iy >= 0 && iy < d->h ? 0 : d->kw;
+            for (; q + 5 <= d->kw; q += 5) {
+                depth_weights_places(V, 5, S, s, y, k, q);
+            }
+            for (; q + 3 <= d->kw; q += 3) {
+                depth_weights_places(V, 3, S, s, y, k, q);
+            }
+            for (; q < d->kw; q++) {
+                depth_weights_places(V, 1, S, s, y, k, q);
+            }
+        }
+    }
+}
+
+SIMD_INLINE void depth_weights(const int S, const struct kernel_depth_weights *d)
+{
+    enum { TOGETHER = DEPTH_VECS * VL };
+    const size_t pieces = (size_t)((d->c + TOGETHER - 1) / TOGETHER * (d->y1 - d->y0));
+    struct ahead ahead = ahead_of(d->ahead, pieces);
+    int i = 0;
+    if (d->relu) {
+        for (; i + TOGETHER <= d->c; i += TOGETHER) {
+            const struct depth_sums s = {d, {.relu = true, .m = v_first(VL)}, i};
+            depth_weights_channels(DEPTH_VECS, S, &s, &ahead);
+        }
+    } else {
+        for (; i + TOGETHER <= d->c; i += TOGETHER) {
+            const struct depth_sums s = {d, {.m = v_first(VL)}, i};
+            depth_weights_channels(DEPTH_VECS, S, &s, &ahead);
+        }
+    }
+    for (; i < d->c; i += VL) {
+        const struct depth_sums s = {d, {.part = true, .relu = d->relu, .m = v_first(d->c - i)}, i};
+        depth_weights_channels(1, S, &s, &ahead);
+    }
+}
+
+void SIMD_NAME(depthwise_weights_f32)(const struct kernel_depth_weights *d)
+{
+    if (d->stride == 1) {
+        depth_weights(1, d);
+    } else if (d->stride == 2) {
+        depth_weights(2, d);
+    } else {
+        depth_weights(0, d);
+    }
+}
