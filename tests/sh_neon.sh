@@ -17,7 +17,7 @@ mkdir -p "$build"
 log=$build/make.log
 # What needs a foreign library (OpenSSL, BLAS) is stood in for by tests/cross/absent.c, cmocka by tests/cross/cmocka.h.
 objects=$(ls core/*.c core/kernels/*_ref.c core/kernels/*_neon.c tests/cross/absent.c tests/test_core_kernels.c \
-    tests/test_core_numerics.c | grep -vE 'core/(digest|file|gemm_blas)\.c' | sed "s|^|$build/|; s|c\$|o|")
+    tests/test_core_conv.c tests/test_core_numerics.c | grep -vE 'core/(digest|file|gemm_blas)\.c' | sed "s|^|$build/|; s|c\$|o|")
 if ! CFLAGS="-Itests/cross" OPT=-O2 make --no-print-directory -j2 CC=$cc BUILD="$build" PROGRAM="$build/none" $objects >"$log" 2>&1; then
     echo "not ok 1 core compiles for AArch64"
     grep -iE 'error' "$log" | head -10 | sed 's/^/# /'
@@ -43,10 +43,10 @@ run() { # run NAME: its results in $build/NAME.tap, its end in $build/NAME.code
 }
 rm -f "$build"/test_core_*.tap
 run test_core_kernels &
-(CROSS_ONLY=$some; export CROSS_ONLY; run test_core_numerics)
+(CROSS_ONLY=$some; export CROSS_ONLY; run test_core_conv; run test_core_numerics)
 wait
 n=1
-for t in test_core_kernels test_core_numerics; do
+for t in test_core_kernels test_core_conv test_core_numerics; do
     [ "$(cat "$build/$t.code")" -eq 0 ] || bad=1
     if ! grep -q '^1\.\.[1-9]' "$build/$t.tap" 2>/dev/null; then
         n=$((n + 1))
