@@ -137,7 +137,7 @@ help:
 	@echo 'make check      all tests'
 	@echo 'make kcheck     every kernel against the C reference'
 	@echo 'make peers      speed beside oneDNN, LIBXSMM, XNNPACK, PyTorch, ONNX Runtime, as far as they are installed'
-	@echo 'make reproduce-quick  some of docs/REPRODUCTION.md anew (REPRODUCE_DATA=DIR holds the tables; 15 minutes)'
+	@echo 'make reproduce-quick  some of docs/REPRODUCTION.md anew (REPRODUCE_DATA=DIR holds the tables; 2 minutes)'
 	@echo 'make install    to PREFIX=$(PREFIX)'
 
 # Install missing packages with apt when we may, else name them in one line and stop.

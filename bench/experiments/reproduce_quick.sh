@@ -1,5 +1,5 @@
 #!/bin/sh
-# A subset of docs/REPRODUCTION.md's search tables in less than 20 minutes on two cores: fewer seeds and devices, the score being
+# A subset of docs/REPRODUCTION.md's search tables in 2 minutes (34 s of one core): fewer seeds and devices, the score being
 # the true accuracy (what a perfect score would give); where CIFAR-10 is at hand, also one search by a training-free score.
 #   usage: reproduce_quick.sh OUT [DATA]      make reproduce-quick REPRODUCE_DATA=DIR
 #   DATA holds nasbench201.csv and nb201_hwnasbench_cifar10.csv (docs/formats.md: tables), in it or in DATA/nas; unpacked
