@@ -10,39 +10,44 @@ import subprocess
 from lab import interval, mean, rows, write
 from pruning_text import BASELINES, COST, SPARSE, SPEED, at_equal_accuracy, show, table
 
-# Channels of a trained classifier of CIFAR-10, the same share of every layer, trained like it in between.
-CUT = ["--structure", "channels", "--scope", "layer", "--schedule", "iterative", "--levels", "0.25,0.375,0.5,0.625",
-       "--finetune", "2", "--crop", "4", "--flip", "--min-width", "1", "--no-metrics", "--threads", "1", "--quiet"]
+# Channels of a trained classifier of CIFAR-10, the same share of every layer, trained like it in between: many steps with
+# little training each, and one step with more.
+CUT = ["--structure", "channels", "--scope", "layer", "--schedule", "iterative", "--crop", "4", "--flip", "--min-width", "1",
+       "--no-metrics", "--threads", "1", "--quiet"]
+STEPS = [("steps", ["--levels", "0.25,0.375,0.5,0.625", "--finetune", "2"]), ("longer", ["--levels", "0.25", "--finetune", "5"])]
 BATCHES = (1, 32)
 
 
-def milliseconds(hdnas, arch, n_images):
-    """Median of three calls, each the least of 15 timings."""
-    words = [hdnas, "bench", "net:%s:n%d:infer" % (arch, n_images), "--threads", "1", "--repeats", "15", "--no-check", "--json"]
-    found = []
+def milliseconds(hdnas, archs):
+    """{(arch, images): ms}: medians of three calls, each the least of 15 timings."""
+    cases = [(arch, n) for arch in archs for n in BATCHES]
+    words = [hdnas, "bench", "--threads", "1", "--repeats", "15", "--no-check", "--json"]
+    words += ["net:%s:n%d:infer" % case for case in cases]
+    found = {case: [] for case in cases}
     for _ in range(3):
         answer = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-        found.append((answer["results"] if isinstance(answer, dict) else answer)[0]["ms_min"])
-    return sorted(found)[1]
+        for case, row in zip(cases, answer["results"] if isinstance(answer, dict) else answer):
+            found[case].append(row["ms_min"])
+    return {case: sorted(ms)[1] for case, ms in found.items()}
 
 
 def speed(args):
     """docs/pruning/speed.csv: accuracy and milliseconds of the classifier --classifier and of what is left of it."""
-    folder, spec = os.path.join(args.work, "speed"), dict(args.sets)["cifar10"]
-    if not os.path.exists(os.path.join(folder, "weights.csv")):
-        words = [args.hdnas, "prune", "--data", spec, "--model", "plain", "--init", args.classifier, "--out", folder] + CUT
-        if os.path.exists(os.path.join(folder, "config.json")):
-            words = [args.hdnas, "prune", "--resume", folder, "--quiet"]
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-    dense = os.path.join(args.work, "speed-dense")  # the same way of counting, nothing cut
-    if not os.path.exists(os.path.join(dense, "weights.csv")):
-        subprocess.run([args.hdnas, "prune", "--data", spec, "--model", "plain", "--init", args.classifier, "--out", dense] + CUT +
-                       ["--structure", "weights", "--levels", "0", "--finetune", "0"], check=True, stdout=subprocess.DEVNULL)
-    lines = []
-    for row in rows(os.path.join(dense, "prune.csv")) + rows(os.path.join(folder, "prune.csv")):
-        lines.append([row["level"], row["accuracy"], row["params"], row["macs"]] +
-                     [milliseconds(args.hdnas, row["arch"], n) for n in BATCHES] + [row["arch"]])
-    write("docs/pruning/speed.csv", ["gone", "accuracy", "params", "macs"] + ["ms%d" % n for n in BATCHES] + ["arch"], lines)
+    lines, spec = [], dict(args.sets)["cifar10"]
+    dense = [("dense", ["--structure", "weights", "--levels", "0", "--finetune", "0"])]  # counted the same way
+    for name, options in dense + STEPS:
+        folder = os.path.join(args.work, "speed-" + name)
+        if not os.path.exists(os.path.join(folder, "weights.csv")):
+            words = [args.hdnas, "prune", "--data", spec, "--model", "plain", "--init", args.classifier, "--out", folder]
+            words += CUT + options
+            if os.path.exists(os.path.join(folder, "config.json")):
+                words = [args.hdnas, "prune", "--resume", folder, "--quiet"]
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        for row in rows(os.path.join(folder, "prune.csv")):
+            lines.append([row["level"], options[-1], row["accuracy"], row["params"], row["macs"], row["arch"]])
+    ms = milliseconds(args.hdnas, sorted({line[-1] for line in lines}))
+    write("docs/pruning/speed.csv", ["gone", "epochs", "accuracy", "params", "macs", "arch"] + ["ms%d" % n for n in BATCHES],
+          [line + ["%.4f" % ms[line[-1], n] for n in BATCHES] for line in lines])
 
 
 def sparse(args):
@@ -76,7 +81,7 @@ def cost(args, training, common, curves):
                 lines.append([name, model, opening, train - opening, run("metrics", nothing) - opening] +
                              [run(c, curves[c] + ["--no-metrics"]) - opening for c in ("oneshot", "iterative")])
     write("docs/pruning/cost.csv", ["set", "model", "data", "training", "metrics", "oneshot", "iterative"],
-          [line[:2] + ["%.2f" % s for s in line[2:]] for line in lines])
+          [line[:2] + ["%.2f" % max(s, 0) for s in line[2:]] for line in lines])  # plain networks have hardly any metrics
 
 
 def section_baselines(docs, titles):
@@ -100,14 +105,15 @@ def section_speed(docs):
     found = rows(path)
     dense, lines = found[0], []
     for r in found:
-        line = ["%g %%" % (100 - 100 * float(r["gone"])), "%.2f" % (100 * float(r["accuracy"])), r["params"],
+        line = ["%g %%" % (100 - 100 * float(r["gone"])), r["epochs"], "%.2f" % (100 * float(r["accuracy"])), r["params"],
                 "%.2f" % (int(r["macs"]) / 1e6)]
         for n in BATCHES:
             ms = "ms%d" % n
             line += ["%.3f" % float(r[ms]), "%.2f" % (float(dense[ms]) / float(r[ms]))]
         lines.append(line)
     near = [r for r in found if float(r["accuracy"]) >= float(dense["accuracy"]) - 0.01]
-    heads = ["channels left", "accuracy, %", "parameters", "multiply-adds, M"]
+    near.sort(key=lambda r: -int(r["macs"]))
+    heads = ["channels left", "epochs a step", "accuracy, %", "parameters", "multiply-adds, M"]
     for n in BATCHES:
         heads += ["ms for %d" % n, "times faster"]
     return SPEED + table(heads, lines) + "\n" + at_equal_accuracy(dense, near[-1])

@@ -81,10 +81,10 @@ images after the last epoch; the best epoch is chosen on these same images and i
 
 SPEED = """### What is faster
 
-The CIFAR-10 classifier above, the same share of every layer cut, two epochs of all images after each step (Adam, 0.001
-down a cosine, crops and flips as before); the dense row was not trained further. Milliseconds of one thread, processor
-time, `hdnas bench net:ARCH:n1:infer` and `n32`: least of 15 timings, median of three such calls, on a machine that other
-programs used as well. Masks alone save no time: the kernels are dense.
+The CIFAR-10 classifier above, the same share of every layer cut, step after step, some epochs of all images after each
+(Adam, 0.001 down a cosine, crops and flips as before); the dense row was not trained further. One seed. Milliseconds of one
+thread, processor time, `hdnas bench net:ARCH:n1:infer` and `n32`: least of 15 timings, median of three such calls, on a
+machine that other programs used as well. Masks alone save no time: the kernels are dense.
 
 """
 
@@ -135,10 +135,10 @@ def answer(n_models, n_seeds, counts, verdicts, correlations, near_chance):
 def at_equal_accuracy(dense, last):
     """Of the smallest network within one point of the dense one."""
     if last is dense:
-        return "None of the smaller networks stays within one point of the dense one.\n\n"
+        return "None of the smaller networks stays within one point of the dense one.\n"
     times = lambda key: float(dense[key]) / float(last[key])
     return ("Within one point of the dense network: %g %% of the channels, %.1f times fewer parameters, %.1f times fewer\n"
-            "multiply-adds, %.2f times faster for one image and %.2f for 32.\n\n" %
+            "multiply-adds, %.2f times faster for one image and %.2f for 32.\n" %
             (100 - 100 * float(last["gone"]), times("params"), times("macs"), times("ms1"), times("ms32")))
 
 
