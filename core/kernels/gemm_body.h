@@ -83,20 +83,36 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
     }
     struct simd_rows rows = simd_rows_of(g->x_row);
     /* What the inner loop does not need waits in memory: in a register of the vector unit, where
-     * gcc would put it, it would come back only after all products in flight. */
+     * gcc would put it, it would come back only after all products in flight. Where the next tap
+     * begins is looked up before this one's loop: looked up after it, it would hold back the loads
+     * of the next tap's first steps for twenty cycles. */
     const struct gemm_at *volatile home = at;
+    const volatile ptrdiff_t x_bytes = (near ? 1 : g->x_inner) * (ptrdiff_t)sizeof(float);
+    const volatile ptrdiff_t w_bytes = g->w_inner * (ptrdiff_t)sizeof(float);
+    const char *volatile x_next = NULL, *volatile w_next = NULL;
+    volatile int n_next = 0;
+    if (g->n_taps > 0) {
+        x_next = (const char *)(at->x + g->taps[0].x);
+        w_next = (const char *)(at->w + g->taps[0].w);
+        n_next = g->taps[0].n;
+    }
     for (volatile int t = 0; t < home->g->n_taps; t++) {
-        const struct kernel_tap tap = home->g->taps[t];
+        const char *x = x_next, *w = w_next;
+        const int n_steps = n_next;
+        if (t + 1 < home->g->n_taps) {
+            const struct kernel_tap *tap = &home->g->taps[t + 1];
+            x_next = (const char *)(home->x + tap->x);
+            w_next = (const char *)(home->w + tap->w);
+            n_next = tap->n;
+        }
         if (__builtin_expect(home->ahead_lines > 0, 0)) {
             const float *ahead = home->ahead + t * home->ahead_lines * AHEAD_LINE;
             for (int n = home->ahead_lines; n > 0; n--, ahead += AHEAD_LINE) {
                 __builtin_prefetch(ahead, 0, 2);
             }
         }
-        const char *x = (const char *)(home->x + tap.x), *w = (const char *)(home->w + tap.w);
-        ptrdiff_t x_step = (near ? 1 : home->g->x_inner) * (ptrdiff_t)sizeof(float);
-        ptrdiff_t w_step = home->g->w_inner * (ptrdiff_t)sizeof(float);
-        for (int n = tap.n; n > 0; n--, x += x_step, w += w_step) {
+        const ptrdiff_t x_step = x_bytes, w_step = w_bytes;
+        for (int n = n_steps; n > 0; n--, x += x_step, w += w_step) {
             v_f32 wv[GEMM_MAX_KB];
             V_FOR (k, KB) {
                 wv[k] =
