@@ -119,8 +119,8 @@ void gemm(const struct machine *mc, bool trans_a, bool trans_b, int m, int n, in
  * Gram matrix: d is cut into blocks of GRAM_BLOCK_D; a part is a run of blocks, fixed by d alone,
  * with its own sums in double. The parts are added in index order. The rows of a block are copied
  * side by side, a line apart: where d is a power of two they would all fall into the same sets of
- * the caches (9.8 ms instead of 8.9 for 256 x 16384). Columns go in groups of GRAM_TILE, whose rows
- * stay in L1 while all rows below pass.
+ * the caches (9.8 ms instead of 8.9 for 256 x 16384). Columns go in groups of GRAM_TILE, each with
+ * all rows below.
  */
 enum { GRAM_BLOCK_D = 768, GRAM_MAX_PARTS = 16, GRAM_TILE = 12, GRAM_ROW = GRAM_BLOCK_D + 16 };
 

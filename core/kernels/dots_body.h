@@ -43,30 +43,31 @@ SIMD_INLINE void dots_tile(const int NA, const int NB, double *sums, ptrdiff_t r
     }
 }
 
-/* A row of tiles NA high. */
-SIMD_INLINE void dots_row(const int NA, double *sums, ptrdiff_t row, const float *a, ptrdiff_t lda,
-                          const float *b, ptrdiff_t ldb, int n_b, int k)
+/* A column of tiles NB wide: its rows of b, 18 KiB of a Gram block, stay in L1 while those of a
+ * pass. */
+SIMD_INLINE void dots_column(const int NB, double *sums, ptrdiff_t row, const float *a,
+                             ptrdiff_t lda, int n_a, const float *b, ptrdiff_t ldb, int k)
 {
-    int j = 0;
-    for (; j + SIMD_DOTS_B <= n_b; j += SIMD_DOTS_B) {
-        dots_tile(NA, SIMD_DOTS_B, sums + j, row, a, lda, b + j * ldb, ldb, k);
+    int i = 0;
+    for (; i + SIMD_DOTS_A <= n_a; i += SIMD_DOTS_A) {
+        dots_tile(SIMD_DOTS_A, NB, sums + i * row, row, a + i * lda, lda, b, ldb, k);
     }
-    for (; j + 2 <= n_b; j += 2) {
-        dots_tile(NA, 2, sums + j, row, a, lda, b + j * ldb, ldb, k);
-    }
-    if (j < n_b) {
-        dots_tile(NA, 1, sums + j, row, a, lda, b + j * ldb, ldb, k);
+    for (; i < n_a; i++) {
+        dots_tile(1, NB, sums + i * row, row, a + i * lda, lda, b, ldb, k);
     }
 }
 
 void SIMD_NAME(gemm_dots_f32)(double *sums, ptrdiff_t row, const float *a, ptrdiff_t lda, int n_a,
                               const float *b, ptrdiff_t ldb, int n_b, int k)
 {
-    int i = 0;
-    for (; i + SIMD_DOTS_A <= n_a; i += SIMD_DOTS_A) {
-        dots_row(SIMD_DOTS_A, sums + i * row, row, a + i * lda, lda, b, ldb, n_b, k);
+    int j = 0;
+    for (; j + SIMD_DOTS_B <= n_b; j += SIMD_DOTS_B) {
+        dots_column(SIMD_DOTS_B, sums + j, row, a, lda, n_a, b + j * ldb, ldb, k);
     }
-    for (; i < n_a; i++) {
-        dots_row(1, sums + i * row, row, a + i * lda, lda, b, ldb, n_b, k);
+    for (; j + 2 <= n_b; j += 2) {
+        dots_column(2, sums + j, row, a, lda, n_a, b + j * ldb, ldb, k);
+    }
+    if (j < n_b) {
+        dots_column(1, sums + j, row, a, lda, n_a, b + j * ldb, ldb, k);
     }
 }
