@@ -68,7 +68,7 @@ static void outcome_print_table(struct session *s, const struct run_member *memb
                                 const double *accuracy)
 {
     const char *cost_head = arena_printf(s->keep, "%s (%s)", s->cost.name, s->cost.unit);
-    const char *heads[] = {"index", "code", "score", cost_head, "params (k)", "MACs (M)", NULL, NULL};
+    const char *heads[8] = {"index", "code", "score", cost_head, "params (k)", "MACs (M)"};
     int n_heads = 6;
     if (accuracy) {
         heads[n_heads++] = "trained acc. (%)";
@@ -207,7 +207,8 @@ static void outcome_print(struct session *s, const struct outcome *o)
     const struct refine_result *refined = o->refined;
     outcome_print_table(s, result->front, result->n_front, NULL);
     if (refined->epochs > 0) {
-        printf("\nof the shortlist, trained for %d epochs on %zu images and measured on %zu others:\n",
+        printf("\nof the shortlist, trained for %d epochs on %zu images and measured on %zu "
+               "others:\n",
                refined->epochs, refined->n_train, refined->n_held);
         outcome_print_table(s, refined->front, refined->n_front, refined->accuracy);
     }

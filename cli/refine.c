@@ -307,7 +307,8 @@ bool refine_run(struct refine_result *out, struct session *s, const struct run_r
         return true;
     }
     if (r.n == 0) {
-        err_set(e, ERR_USAGE, "--refine trains the networks of the shortlist, and --shortlist is 0");
+        err_set(e, ERR_USAGE,
+                "--refine trains the networks of the shortlist, and --shortlist is 0");
         return err_hint(e, "--shortlist 20, for instance");
     }
     if (!refine_data(&r, e)) {

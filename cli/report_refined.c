@@ -62,7 +62,8 @@ void report_refined(struct text *out, const struct report_data *d)
     if (d->n_refined == 0) {
         return;
     }
-    text_add(out, "<section>\n<h2>After a short training</h2>\n<p class=\"soft\">The shortlist, trained");
+    text_add(out, "<section>\n<h2>After a short training</h2>\n<p class=\"soft\">The shortlist, "
+                  "trained");
     if (epochs) {
         text_add(out, " for ");
         text_escape(out, epochs);
