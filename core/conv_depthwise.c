@@ -106,7 +106,7 @@ static void depthwise_ahead(const struct depthwise_job *d, struct kernel_ahead a
     if (n_rows < m->dst_h) {
         int from = m->back ? (y0 + m->pad) / m->stride + 1 : (y0 + 1) * m->stride - m->pad + m->kh;
         src_rows = m->back ? 1 : (size_t)m->stride;
-        src = image * (size_t)m->src_h + (size_t)from - (m->back ? 0 : src_rows);
+        src = image * (size_t)m->src_h + (size_t)MAX(0, from - (m->back ? 0 : m->stride));
     }
     size_t p = (size_t)part, q = (size_t)n_parts;
     src_rows = src < src_end ? MIN(src_rows, src_end - src) * src_row : 0;

@@ -255,9 +255,16 @@ static void wgrad_sum_item(void *ctx, int item, int i_thread)
 
 size_t conv_wgrad_scratch_bytes(const struct machine *mc, const struct conv_shape *s)
 {
-    struct wgrad_job w = wgrad_plan(mc, s, true, false);
-    return arena_round((size_t)w.n_parts * w.n_weights * sizeof(float)) +
-           arena_round((size_t)mc->n_threads * (w.copy_floats + w.turned_floats) * sizeof(float));
+    /* Whether dw is turned depends on the pixels of a part, so on there being parts. */
+    size_t most = 0;
+    for (int one_sum = 0; one_sum < 2; one_sum++) {
+        struct wgrad_job w = wgrad_plan(mc, s, true, one_sum != 0);
+        size_t n_copied = (size_t)mc->n_threads * (w.copy_floats + w.turned_floats);
+        size_t bytes = arena_round((size_t)w.n_parts * w.n_weights * sizeof(float)) +
+                       arena_round(n_copied * sizeof(float));
+        most = MAX(most, bytes);
+    }
+    return most;
 }
 
 void conv_wgrad_run(const struct conv_job *j)

@@ -316,6 +316,8 @@ static const struct conv_shape conv_shapes[] = {
     /* rows of the product of backward weights are output channels; the second comes from far */
     SHAPE(9, 12, 12, 40, 16, 1, 1, 1, 0, 1),
     SHAPE(2, 64, 64, 72, 8, 1, 1, 1, 0, 1),
+    /* so they are here for all images as one part, not for eight parts */
+    SHAPE(8, 8, 8, 32, 20, 1, 1, 1, 0, 1),
     SHAPE(2, 32, 32, 3, 16, 3, 3, 1, 1, 1),
     SHAPE(9, 16, 16, 1, 16, 3, 3, 1, 1, 1),
     /* ResNet on 224x224, smaller */
@@ -478,7 +480,7 @@ static void test_conv_random_shapes(void **state)
 static void test_conv_bits_at_any_thread_count(void **state)
 {
     struct fixture *f = *state;
-    static const int counts[] = {1, 2, 3, 7};
+    static const int counts[] = {1, 2, 3, 17}; /* the last: more than there are parts */
     struct machine mcs[CPU_N_TIERS];
     int n_mc = machines_of(mcs, "bf16", (enum cpu_tier)(CPU_N_TIERS - 1));
     for (size_t i = 0; i < N_ELEMS(conv_shapes); i++) {
@@ -489,9 +491,11 @@ static void test_conv_bits_at_any_thread_count(void **state)
         size_t n_y = (size_t)s.n * s.oh * s.ow * s.k;
         size_t n_w = (size_t)s.kh * s.kw * (s.c / s.groups) * s.k, n_max = MAX(n_x, MAX(n_y, n_w));
         float *x = random_floats(f, n_x), *w = random_floats(f, n_w), *dy = random_floats(f, n_y);
-        float *out[2];
-        out[0] = arena_push(&f->arena, n_max, sizeof(float));
-        out[1] = arena_push(&f->arena, n_max, sizeof(float));
+        float *out[2], *whole[2]; /* whole: backward weights as one part */
+        for (int k = 0; k < 2; k++) {
+            out[k] = arena_push(&f->arena, n_max, sizeof(float));
+            whole[k] = arena_push(&f->arena, n_w, sizeof(float));
+        }
         for (int v = 0; v < CONV_N_ALGOS * 3 * 4; v++) {
             struct machine mc = mcs[i % (size_t)n_mc]; /* each tier sees some shapes */
             enum conv_algo algo = (enum conv_algo)(v / 12);
@@ -509,9 +513,15 @@ static void test_conv_bits_at_any_thread_count(void **state)
             } else if (dir == CONV_BWD_DATA) {
                 conv_backward_data(&mc, o, dy, w, &s, false, x, algo, tmp);
             } else {
+                float *one = whole[v % 4 > 0];
                 conv_backward_weights(&mc, o, x, dy, &s, true, algo, tmp);
+                conv_backward_weights_part(&mc, one, x, dy, &s, true, algo, tmp);
             }
-            if (v % 4 > 0 && memcmp(out[0], out[1], n * sizeof(float)) != 0) {
+            bool same = memcmp(out[0], out[1], n * sizeof(float)) == 0;
+            if (dir == CONV_BWD_WEIGHTS) {
+                same = same && memcmp(whole[0], whole[1], n_w * sizeof(float)) == 0;
+            }
+            if (v % 4 > 0 && !same) {
                 fail_msg("shape %zu, %s, %s, direction %d: other bits with %d threads", i,
                          cpu_tier_name(mc.tier), conv_algo_name(algo), (int)dir, mc.n_threads);
             }
