@@ -1,12 +1,5 @@
 #include "cli/csv_table.h"
 
-bool csv_table_find(int *col, const struct csv *csv, const char *name, struct err *e)
-{
-    *col = csv_column(csv, name);
-    return *col >= 0 || err_set(e, ERR_INPUT, "%s: line 1: expected a column named %s, found none",
-                                csv->path, name);
-}
-
 static void csv_table_th(struct text *out, const struct csv_table_cell *cell)
 {
     text_printf(out, "<th%s>%s</th>", cell->format ? "" : " class=\"t\"", cell->head);
@@ -17,7 +10,7 @@ static bool csv_table_td(struct text *out, const struct csv *csv, size_t row,
 {
     int col;
     double value;
-    if (!csv_table_find(&col, csv, cell->name, e)) {
+    if (!csv_find(&col, csv, cell->name, e)) {
         return false;
     }
     text_printf(out, "<td%s data-label=\"%s\">", cell->format ? "" : " class=\"t\"", cell->head);

@@ -13,9 +13,6 @@ struct csv_table_cell {
     const char *format;      /* of a double; NULL: text, escaped */
 };
 
-/* The column of this name; ERR_INPUT with path and line if there is none. */
-MUST_USE bool csv_table_find(int *col, const struct csv *csv, const char *name, struct err *e);
-
 /* A section of the page: heading and table, a row a row of the file. ERR_INPUT for a column that is
  * not there or a cell that is no number. */
 MUST_USE bool csv_table(struct text *out, const struct csv *csv, const char *heading,

@@ -36,7 +36,7 @@ static bool prune_page_column(double **out, struct arena *keep, const struct csv
                               const char *name, struct err *e)
 {
     int col;
-    if (!csv_table_find(&col, csv, name, e)) {
+    if (!csv_find(&col, csv, name, e)) {
         return false;
     }
     *out = arena_try(keep, csv->n_rows + 1, sizeof **out, e);

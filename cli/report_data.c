@@ -128,13 +128,8 @@ static bool report_data_open(struct csv *csv, struct arena *keep, const struct r
 
 static bool report_data_column(const struct csv *csv, const char *name, int *col, struct err *e)
 {
-    *col = csv_column(csv, name);
-    if (*col < 0) {
-        err_set(e, ERR_INPUT, "%s: line 1: expected a column named %s, found none", csv->path,
-                name);
-        return err_hint(e, "docs/formats.md lists the columns of every file");
-    }
-    return true;
+    return csv_find(col, csv, name, e) ||
+           err_hint(e, "docs/formats.md lists the columns of every file");
 }
 
 /* A column of numbers that must be there. */

@@ -81,20 +81,6 @@ static void report_limits_chart(struct text *out, const struct report_data *d, c
              tmp);
 }
 
-/* A number, or a dash where there is none. */
-static void report_limits_cell(struct text *out, const char *label, double value, int digits)
-{
-    text_add(out, "<td data-label=\"");
-    text_escape(out, label);
-    text_add(out, "\">");
-    if (isfinite(value)) {
-        text_human(out, value, digits);
-    } else {
-        text_add(out, "\xE2\x80\x93");
-    }
-    text_add(out, "</td>");
-}
-
 static void report_limits_code(struct text *out, const struct report_data *d, const char *arch)
 {
     const char *name = report_data_config(d, "options", "space");
@@ -159,15 +145,15 @@ void report_limits(struct text *out, const struct report_data *d, struct arena t
     for (int i = 0; i < d->n_limits; i++) {
         const struct report_limit *l = &d->limits[i];
         text_add(out, "<tr>");
-        report_limits_cell(out, "at most", l->limit, 4);
-        report_limits_cell(out, "evaluated within", count_within(d, l->limit), 7);
+        text_cell(out, "at most", l->limit, 4);
+        text_cell(out, "evaluated within", count_within(d, l->limit), 7);
         report_limits_code(out, d, l->arch);
-        report_limits_cell(out, "its cost", l->cost, 4);
-        report_limits_cell(out, "score", l->score, 4);
+        text_cell(out, "its cost", l->cost, 4);
+        text_cell(out, "score", l->score, 4);
         if (truth) {
-            report_limits_cell(out, "accuracy (%)", l->accuracy, 4);
-            report_limits_cell(out, "optimum (%)", l->optimum, 4);
-            report_limits_cell(out, "regret", l->regret, 3);
+            text_cell(out, "accuracy (%)", l->accuracy, 4);
+            text_cell(out, "optimum (%)", l->optimum, 4);
+            text_cell(out, "regret", l->regret, 3);
         }
         text_add(out, "</tr>\n");
     }

@@ -11,10 +11,8 @@ bool report_refined_read(struct report_data *d, struct arena *keep, struct err *
         return false;
     }
     for (size_t i = 0; i < N_ELEMS(names); i++) {
-        col[i] = csv_column(&csv, names[i]);
-        if (col[i] < 0) {
-            return err_set(e, ERR_INPUT, "%s: line 1: expected a column named %s, found none",
-                           csv.path, names[i]);
+        if (!csv_find(&col[i], &csv, names[i], e)) {
+            return false;
         }
     }
     if (csv.n_rows > REPORT_DATA_MAX_FRONT) {
@@ -43,19 +41,6 @@ bool report_refined_read(struct report_data *d, struct arena *keep, struct err *
     return true;
 }
 
-static void report_refined_cell(struct text *out, const char *label, double value)
-{
-    text_add(out, "<td data-label=\"");
-    text_escape(out, label);
-    text_add(out, "\">");
-    if (isfinite(value)) {
-        text_human(out, value, 4);
-    } else {
-        text_add(out, "\xE2\x80\x93");
-    }
-    text_add(out, "</td>");
-}
-
 void report_refined(struct text *out, const struct report_data *d)
 {
     const char *epochs = report_data_config(d, "options", "refine");
@@ -82,11 +67,11 @@ void report_refined(struct text *out, const struct report_data *d)
         text_add(out, "</td><td class=\"t\" data-label=\"network\">");
         text_escape(out, m->arch);
         text_add(out, "</td>");
-        report_refined_cell(out, "cost", m->cost);
-        report_refined_cell(out, "score", m->score);
-        report_refined_cell(out, "trained accuracy (%)", m->accuracy);
+        text_cell(out, "cost", m->cost, 4);
+        text_cell(out, "score", m->score, 4);
+        text_cell(out, "trained accuracy (%)", m->accuracy, 4);
         if (d->has_refined_truth) {
-            report_refined_cell(out, "true accuracy (%)", m->truth);
+            text_cell(out, "true accuracy (%)", m->truth, 4);
         }
         text_add(out, "</tr>\n");
     }

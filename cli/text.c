@@ -164,3 +164,12 @@ void text_fixed(struct text *t, double value, int decimals)
     snprintf(buf, sizeof buf, "%.*f", decimals, value);
     text_minus(t, buf);
 }
+
+void text_cell(struct text *t, const char *label, double value, int digits)
+{
+    text_add(t, "<td data-label=\"");
+    text_escape(t, label);
+    text_add(t, "\">");
+    text_human(t, isfinite(value) ? value : NAN, digits);
+    text_add(t, "</td>");
+}

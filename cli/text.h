@@ -32,4 +32,8 @@ void text_human(struct text *t, double value, int digits);
 /* For columns of numbers: always so many decimals, a true minus sign; a dash for NaN. */
 void text_fixed(struct text *t, double value, int decimals);
 
+/* A cell of an HTML table, labelled for narrow screens: text_human, or a dash where there is no
+ * finite number. */
+void text_cell(struct text *t, const char *label, double value, int digits);
+
 #endif

@@ -209,6 +209,13 @@ int csv_column(const struct csv *csv, const char *name)
     return -1;
 }
 
+bool csv_find(int *col, const struct csv *csv, const char *name, struct err *e)
+{
+    *col = csv_column(csv, name);
+    return *col >= 0 || err_set(e, ERR_INPUT, "%s: line 1: expected a column named %s, found none",
+                                csv->path, name);
+}
+
 /* The line a row begins on: one a row, and one for every line feed in a quoted field before it. */
 size_t csv_line(const struct csv *csv, size_t row)
 {

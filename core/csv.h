@@ -28,6 +28,9 @@ MUST_USE bool csv_read_log(struct csv *csv, struct arena *keep, const char *path
 /* Column of that name, or -1. */
 int csv_column(const struct csv *csv, const char *name);
 
+/* A column that must be there: ERR_INPUT with the file and the name where it is not. */
+MUST_USE bool csv_find(int *col, const struct csv *csv, const char *name, struct err *e);
+
 static inline const char *csv_cell(const struct csv *csv, size_t row, int col)
 {
     return csv->cells[row * (size_t)csv->n_cols + (size_t)col];
