@@ -156,6 +156,7 @@ static void wgrad_flat_block(const struct wgrad_job *w, float *dw, const float *
     int run = w->far ? (int)WGRAD_FAR_PIXELS : n;
     struct kernel_tap taps[WGRAD_FAR_TAPS];
     for (int p = 0; p < n; p += run) {
+        ASSERT(n_taps < WGRAD_FAR_TAPS);
         taps[n_taps++] =
             (struct kernel_tap){.x = p * x_inner, .w = p * w_inner, .n = MIN(run, n - p)};
     }

@@ -32,13 +32,19 @@ static inline struct kernel_ahead ahead_take(struct ahead *a, size_t n)
     return taken;
 }
 
+/* Ask for n lines from p on. */
+static inline void ahead_lines(const float *p, int n)
+{
+    for (; n > 0; n--, p += AHEAD_LINE) {
+        __builtin_prefetch(p, 0, 2);
+    }
+}
+
 /* Ask for a piece now. */
 static inline void ahead_ask(struct ahead *a)
 {
     struct kernel_ahead piece = ahead_take(a, 1);
-    for (size_t i = 0; i < piece.n; i += AHEAD_LINE) {
-        __builtin_prefetch(piece.p + i, 0, 2);
-    }
+    ahead_lines(piece.p, (int)DIV_UP(piece.n, (size_t)AHEAD_LINE));
 }
 
 #endif

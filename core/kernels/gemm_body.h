@@ -30,8 +30,8 @@ struct gemm_at {
     int ahead_lines;
 };
 
-/* Finish sums[n_rows, n_vec * VL] into y. Apart from the tiles: one copy of this code, and the way
- * through L1 costs less than a fiftieth of a tile. */
+/* Finish sums[n_rows, n_vec * VL] into y. Apart from the tiles: one copy of this code; the way
+ * through L1 is little beside a long inner dimension. */
 static __attribute__((noinline)) void gemm_finish(const struct kernel_gemm *g,
                                                   const struct gemm_at *at, const float *sums,
                                                   int n_rows, int n_vec)
@@ -60,9 +60,7 @@ static __attribute__((noinline)) void gemm_finish_mask(const struct kernel_gemm 
     for (int r = 0; r < n_rows; r++, y += g->y_row, mask += g->y_row) {
         for (int k = 0; k < n_vec; k++, sums += VL) {
             v_mask m = k == n_vec - 1 ? at->last : all;
-            v_f32 v = v_drop_le(v_load(sums), v_load_part(mask + k * VL, m), v_zero());
-            v = into ? v_add(v_load_part(y + k * VL, m), v) : v;
-            v_store_part(y + k * VL, m, v);
+            v_store_part(y + k * VL, m, post_masked(v_load(sums), mask, y, into, k * VL, m));
         }
     }
 }
@@ -106,10 +104,7 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const boo
             n_next = tap->n;
         }
         if (__builtin_expect(home->ahead_lines > 0, 0)) {
-            const float *ahead = home->ahead + t * home->ahead_lines * AHEAD_LINE;
-            for (int n = home->ahead_lines; n > 0; n--, ahead += AHEAD_LINE) {
-                __builtin_prefetch(ahead, 0, 2);
-            }
+            ahead_lines(home->ahead + t * home->ahead_lines * AHEAD_LINE, home->ahead_lines);
         }
         const ptrdiff_t x_step = x_bytes, w_step = w_bytes;
         for (int n = n_steps; n > 0; n--, x += x_step, w += w_step) {
@@ -198,7 +193,7 @@ static gemm_tile_fn *const gemm_near_tiles[GEMM_MAX_ROWS] = {
  * memory (1x1 16 -> 16 of 131072 pixels: .60 -> .32 to .38 ms). */
 enum { GEMM_SQUARE = VL == 16, GEMM_SQUARE_ROWS = 8 };
 
-/* mask: NULL, or what post->mask is; into: added to y. */
+/* mask: NULL, or what post->mask is; into: then added to y. */
 SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 w[GEMM_NEAR],
                              const float *mask, const bool into)
 {
@@ -213,8 +208,8 @@ SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 
         }
     }
     V_FOR (p, P) {
-        v_f32 v = mask ? v_drop_le(acc[p], v_load(mask + p * VL), v_zero()) : acc[p];
-        v_store(y + p * VL, into ? v_add(v_load(y + p * VL), v) : v);
+        v_store(y + p * VL,
+                mask ? post_masked(acc[p], mask, y, into, p * VL, v_first(VL)) : acc[p]);
     }
 }
 

@@ -25,6 +25,14 @@ SIMD_INLINE bool post_is_mask(const struct kernel_post *post)
     return post->mask && !post->scale && !post->shift && !post->add && post->act == KERNEL_NO_ACT;
 }
 
+/* v under a ReLU's mask at element `at`, then into y where asked: all that backward data wants. */
+SIMD_INLINE v_f32 post_masked(v_f32 v, const float *mask, const float *y, const bool into,
+                              ptrdiff_t at, v_mask m)
+{
+    v = v_drop_le(v, v_load_part(mask + at, m), v_zero());
+    return into ? v_add(v_load_part(y + at, m), v) : v;
+}
+
 /* v, bound for y[at] in column col, becomes what post says. */
 SIMD_INLINE v_f32 post_value(const struct kernel_post *post, v_f32 v, const float *y, ptrdiff_t at,
                              int col, v_mask m)
@@ -40,7 +48,7 @@ SIMD_INLINE v_f32 post_value(const struct kernel_post *post, v_f32 v, const floa
     }
     v = post_act(v, post->act);
     if (post->mask) {
-        v = v_drop_le(v, v_load_part(post->mask + at, m), v_zero());
+        return post_masked(v, post->mask, y, post->into, at, m);
     }
     if (post->into) {
         v = v_add(v_load_part(y + at, m), v);
