@@ -84,11 +84,16 @@ def cost(args, training, common, curves):
           [line[:2] + ["%.2f" % max(s, 0) for s in line[2:]] for line in lines])  # plain networks have hardly any metrics
 
 
+def measured(docs, name):
+    path = os.path.join(docs, "pruning", name + ".csv")
+    return rows(path) if os.path.exists(path) else []
+
+
 def section_baselines(docs, titles):
-    path = os.path.join(docs, "pruning", "baselines.csv")
-    if not os.path.exists(path):
+    found = measured(docs, "baselines")
+    if not found:
         return ""
-    lines, found = [], rows(path)
+    lines = []
     for name, title in titles:
         these = [r for r in found if r["set"] == name]
         if these:
@@ -99,10 +104,9 @@ def section_baselines(docs, titles):
 
 
 def section_speed(docs):
-    path = os.path.join(docs, "pruning", "speed.csv")
-    if not os.path.exists(path):
+    found = measured(docs, "speed")
+    if not found:
         return ""
-    found = rows(path)
     dense, lines = found[0], []
     for r in found:
         line = ["%g %%" % (100 - 100 * float(r["gone"])), r["epochs"], "%.2f" % (100 * float(r["accuracy"])), r["params"],
@@ -120,19 +124,19 @@ def section_speed(docs):
 
 
 def section_sparse(docs):
-    path = os.path.join(docs, "pruning", "sparse.csv")
-    if not os.path.exists(path):
+    found = measured(docs, "sparse")
+    if not found:
         return ""
     lines = [["%s x %s" % (r["inputs"], r["outputs"]), "%g %%" % (100 * float(r["sparsity"])), r["dense_us"], r["sparse_us"],
-              r["speedup"], "%.0f" % (int(r["dense_bytes"]) / 1024), "%.0f" % (int(r["sparse_bytes"]) / 1024)] for r in rows(path)]
+              r["speedup"], "%.0f" % (int(r["dense_bytes"]) / 1024), "%.0f" % (int(r["sparse_bytes"]) / 1024)] for r in found]
     return "\n" + SPARSE + table(["layer", "gone", "dense, us", "sparse, us", "times faster", "dense, KiB", "sparse, KiB"], lines)
 
 
 def section_cost(docs, titles):
-    path = os.path.join(docs, "pruning", "cost.csv")
-    if not os.path.exists(path):
+    found = measured(docs, "cost")
+    if not found:
         return ""
-    lines, found = [], rows(path)
+    lines = []
     for name, title in titles:
         by = {r["model"]: r for r in found if r["set"] == name}
         for model, words in (("plain", "plain"), ("bottleneck", "bottleneck"), ("beta1", "β = 1")):
