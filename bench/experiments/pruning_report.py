@@ -213,12 +213,15 @@ def chart_metrics(models, path):
     """Sprites: metrics against the weights a model needs."""
     these = [m for m in models if m.set == "sprites" and "mig" in m.metrics]
     chart = Chart("sprites: disentanglement against the weights left at one point of loss (one shot)", 3, 330)
+    least = max(-math.log10(m.kept("oneshot")) for m in these)
+    end = min(x for x, _ in KEPT_TICKS if x >= least)
+    kept_ticks = [tick for tick in KEPT_TICKS if tick[0] <= end]
     for i, metric in enumerate(("mig", "dci_disentanglement", "total_correlation")):
         values = [m.metrics[metric] for m in these]
         lo, hi = min(values), max(values)
         lo, hi = lo - 0.05 * (hi - lo), hi + 0.05 * (hi - lo)
         ticks = [(lo + (hi - lo) * k / 4, "%.2g" % (lo + (hi - lo) * k / 4)) for k in range(5)]
-        chart.panel(i, metric.replace("_", " "), (lo, hi), (AXIS_END, 0), ticks, KEPT_TICKS, metric.replace("_", " "),
+        chart.panel(i, metric.replace("_", " "), (lo, hi), (end, 0), ticks, kept_ticks, metric.replace("_", " "),
                     "weights left")
         for m in these:
             chart.dot(m.metrics[metric], -math.log10(m.kept("oneshot")), COLOURS[m.model])
@@ -456,21 +459,21 @@ CHANCE = {"mnist": 0.1, "fashion": 0.1, "cifar10": 0.1, "sprites": 1 / 3}
 
 
 def write(work, docs):
-    models, folder = read(work), os.path.join(docs, "pruning")
+    trained, folder = read(work), os.path.join(docs, "pruning")
     os.makedirs(folder, exist_ok=True)
-    write_models(models, os.path.join(folder, "models.csv"))
+    write_models(trained, os.path.join(folder, "models.csv"))
+    models = [m for m in trained if m.dense > 1.5 * CHANCE[m.set]]
+    titles, words = dict(SETS), pruning_text.WORDS
+    dull = ["%s %s seed %d" % (titles[m.set], label(m.model), m.seed) for m in trained if m not in models]
     if sum("mig" in m.metrics for m in models) > 1:
         chart_metrics(models, os.path.join(folder, "metrics_sprites.svg"))
-    learned = [m for m in models if m.dense > 1.5 * CHANCE[m.set]]
-    titles, words = dict(SETS), pruning_text.WORDS
-    dull = ["%s %s seed %d" % (titles[m.set], label(m.model), m.seed) for m in models if m not in learned]
-    verdict_table, verdict_rows = verdicts(learned)
-    rho_table, rho_rows = correlations(learned)
+    verdict_table, verdict_rows = verdicts(models)
+    rho_table, rho_rows = correlations(models)
     n_seeds = min([len({m.seed for m in models if m.set == name and m.model == "beta0"}) for name, _ in SETS])
     counts = [(label(model), min(len(group(models, name).get(model, [])) for name, _ in SETS)) for model, _ in MODELS]
     published = Published(docs)
     with open(os.path.join(docs, "PRUNING.md"), "w") as f:
-        f.write(pruning_text.HEAD + pruning_text.answer(len(models), n_seeds, counts, verdict_rows, rho_rows, dull))
+        f.write(pruning_text.HEAD + pruning_text.answer(len(trained), n_seeds, counts, verdict_rows, rho_rows, dull))
         f.write(published.sentence())
         f.write(pruning_text.METHOD + pruning_speed.section_baselines(docs, SETS))
         f.write("## How many weights can go\n\n" + section_sets(models, folder))
@@ -491,4 +494,4 @@ def write(work, docs):
                     f.write("\n![sprites, %s: %s](pruning/%s_%s.png)\n" % (label(model), kind, kind, model))
         f.write("\n## Disentanglement and prunability\n\n" + words["correlations"] + "\n" + rho_table)
         f.write("\n## Cost\n\n" + pruning_speed.section_cost(docs, SETS))
-    print("%d models: %s" % (len(models), os.path.join(docs, "PRUNING.md")))
+    print("%d models: %s" % (len(trained), os.path.join(docs, "PRUNING.md")))

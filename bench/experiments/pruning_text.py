@@ -33,8 +33,8 @@ dense network's (between two levels: on a line over the logarithm of the share).
 dense accuracy along that logarithm. Differences between models are of the same seed, in halvings: +1 needs half as many
 weights. Intervals are 95 % (Student) over seeds, of correlations 95 % by bootstrap over models.
 
-A network that has not learned its classes cannot lose them: models within 1.5 times chance are left out of the verdicts
-and correlations and are named.
+A network that has not learned its classes cannot lose them: models within 1.5 times chance are named above and
+left out of everything but `models.csv`.
 
 """
 
