@@ -24,6 +24,9 @@
 enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_FLAT_FLOATS = 4096 };
 /* Pieces of the inner dimension between which far pixels are asked for, at most. */
 enum { DIRECT_FAR_TAPS = 16 };
+/* Source channels from which on a strided row takes long enough to ask for the next one; writes at
+ * stride 1 the processor foresees. */
+enum { DIRECT_FAR_CHANNELS = 16 };
 /* Bands of an image are cut when images alone do not feed the threads; each at least so many rows.
  */
 enum { DIRECT_MIN_BAND = 4 };
@@ -36,6 +39,7 @@ struct direct_job {
     const float *src;  /* [n, src_h, src_w, src_c] */
     bool flat;         /* 1x1: pixels in place */
     bool in_place;     /* rows are read where they are */
+    bool far;          /* the next destination row is asked for */
     size_t row_floats; /* one copied row */
     int n_bands, band; /* bands an image, rows a band */
     struct conv_phase *phases;
@@ -57,6 +61,10 @@ static struct direct_job direct_plan(const struct machine *mc, const struct conv
         d.n_bands = MAX(1, MIN(wanted, d.m.dst_h / DIRECT_MIN_BAND));
     }
     d.band = DIV_UP(d.m.dst_h, d.n_bands);
+    size_t src = (size_t)d.m.src_h * (size_t)d.m.src_w * (size_t)d.m.src_c;
+    size_t dst = (size_t)d.m.dst_h * (size_t)d.m.dst_w * (size_t)d.m.dst_c;
+    d.far = s->stride > 1 && d.m.src_c >= DIRECT_FAR_CHANNELS &&
+            (size_t)s->n * (src + dst) > 2 * (size_t)CONV_FAR_FLOATS;
     return d;
 }
 
@@ -215,6 +223,17 @@ static int direct_taps(const struct direct_job *d, struct kernel_tap *taps, cons
     return n;
 }
 
+/* A phase's share of the row that follows destination row y of image i. */
+static struct kernel_ahead direct_next_row(const struct direct_job *d, int i, int y, int phase)
+{
+    size_t row = (size_t)d->m.dst_w * (size_t)d->m.dst_c, part = row / (size_t)d->m.n_phases;
+    size_t next = (size_t)i * (size_t)d->m.dst_h + (size_t)y + 1;
+    if (next == (size_t)d->j->s->n * (size_t)d->m.dst_h) {
+        return (struct kernel_ahead){0};
+    }
+    return (struct kernel_ahead){d->j->out + next * row + part * (size_t)phase, part};
+}
+
 /* One phase of destination row y of image i. */
 static void direct_row_phase(const struct direct_job *d, const float *x, int i, int y,
                              const struct conv_phase *f, struct kernel_tap *taps,
@@ -240,6 +259,9 @@ static void direct_row_phase(const struct direct_job *d, const float *x, int i, 
                                 .y_row = (ptrdiff_t)d->m.dst_c * d->m.step,
                                 .n_rows = (size_t)f->n_pixels,
                                 .n_cols = dg};
+        if (d->far && k == 0) {
+            g.ahead[0] = direct_next_row(d, i, y, (int)(f - d->phases));
+        }
         direct_gemm_post(d, &g, &post, at, k * dg);
         d->j->mc->k->gemm_taps_f32(&g);
     }
