@@ -1,6 +1,5 @@
 #include "nas/relu_code.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int relu_code_times(const struct graph *g, int node)
@@ -96,49 +95,85 @@ void relu_code_agree(double *agree, const struct trial *t, int n, struct arena t
     }
 }
 
+/* Places of the set of patterns: a power of two, half of them stay free. */
+static size_t relu_code_places(const struct graph *g)
+{
+    size_t units = 0, places = 2;
+    for (int i = 1; i < g->n_nodes; i++) {
+        units += relu_code_times(g, i) > 0 ? shape_count(g->nodes[i].shape) : 0;
+    }
+    while (places < 2 * units) {
+        places *= 2;
+    }
+    return places;
+}
+
 size_t relu_code_patterns_bytes(const struct graph *g)
 {
-    return arena_round(relu_code_units(g) * sizeof(uint64_t));
-}
-
-static int relu_code_compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* One unit over n images. Images beyond the 64th are mixed in, 64 at a time (splitmix64's steps).
- */
-static uint64_t relu_code_pattern(const float *x, size_t units, int n)
-{
-    uint64_t pattern = 0;
-    for (int i = 0; i < n; i++) {
-        if (i > 0 && i % 64 == 0) {
-            pattern = (pattern ^ (pattern >> 30)) * 0xbf58476d1ce4e5b9u;
-            pattern = (pattern ^ (pattern >> 27)) * 0x94d049bb133111ebu;
-        }
-        pattern ^= (uint64_t)(x[(size_t)i * units] > 0) << i % 64;
+    size_t most = 0;
+    for (int i = 1; i < g->n_nodes; i++) {
+        most = MAX(most, shape_count(g->nodes[i].shape));
     }
-    return pattern;
+    return arena_round(relu_code_places(g) * sizeof(uint64_t)) +
+           arena_round(most * sizeof(uint64_t));
+}
+
+static uint64_t relu_code_mix(uint64_t x) /* splitmix64's steps */
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    return (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+}
+
+/* patterns[units] over n images; those beyond the 64th are mixed in, 64 at a time. */
+static void relu_code_columns(uint64_t *patterns, const float *x, size_t units, int n)
+{
+    memset(patterns, 0, units * sizeof *patterns);
+    for (int i = 0; i < n; i++) {
+        for (size_t u = 0; i > 0 && i % 64 == 0 && u < units; u++) {
+            patterns[u] = relu_code_mix(patterns[u]);
+        }
+        const float *row = x + (size_t)i * units;
+        for (size_t u = 0; u < units; u++) {
+            patterns[u] ^= (uint64_t)(row[u] > 0) << i % 64;
+        }
+    }
+}
+
+/* Is the pattern new to the set? 0 marks a free place, so it is no member. */
+static bool relu_code_enter(uint64_t *set, size_t places, uint64_t pattern)
+{
+    uint64_t x = relu_code_mix(pattern);
+    size_t at = (size_t)(x ^ (x >> 31)) & (places - 1);
+    while (set[at] != 0 && set[at] != pattern) {
+        at = (at + 1) & (places - 1);
+    }
+    bool is_new = set[at] == 0;
+    set[at] = pattern;
+    return is_new;
 }
 
 int64_t relu_code_patterns(const struct trial *t, int n, struct arena tmp)
 {
     const struct graph *g = t->graph;
-    uint64_t *all = arena_push(&tmp, relu_code_units(g), sizeof *all);
-    size_t count = 0;
+    size_t places = relu_code_places(g);
+    uint64_t *set = arena_push(&tmp, places, sizeof *set);
+    memset(set, 0, places * sizeof *set);
+    int64_t different = 0;
+    bool dead = false; /* a unit that is off on every image */
     for (int node = 1; node < g->n_nodes; node++) {
         struct tensor y =
             relu_code_times(g, node) ? net_node_value(t->net, node) : (struct tensor){0};
-        size_t units = y.data ? shape_count(g->nodes[node].shape) : 0;
+        if (!y.data) {
+            continue;
+        }
+        struct arena here = tmp;
+        size_t units = shape_count(g->nodes[node].shape);
+        uint64_t *patterns = arena_push(&here, units, sizeof *patterns);
+        relu_code_columns(patterns, y.data, units, n);
         for (size_t u = 0; u < units; u++) {
-            all[count++] = relu_code_pattern(y.data + u, units, n);
+            dead |= patterns[u] == 0;
+            different += patterns[u] != 0 && relu_code_enter(set, places, patterns[u]);
         }
     }
-    qsort(all, count, sizeof *all, relu_code_compare);
-    int64_t different = 0;
-    for (size_t i = 0; i < count; i++) {
-        different += i == 0 || all[i] != all[i - 1];
-    }
-    return different;
+    return different + dead;
 }

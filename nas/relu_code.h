@@ -20,7 +20,7 @@ void relu_code_agree(double *agree, const struct trial *t, int n, struct arena t
 size_t relu_code_agree_bytes(const struct graph *g, int n);
 
 /* How many different patterns the units show over the images, one bit an image: a unit's column of
- * the codes. Exact up to 64 images, by 64-bit hashes beyond. O(n units + units log units). */
+ * the codes. Exact up to 64 images, by 64-bit hashes beyond. O(n units). */
 int64_t relu_code_patterns(const struct trial *t, int n, struct arena tmp);
 size_t relu_code_patterns_bytes(const struct graph *g);
 

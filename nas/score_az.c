@@ -17,12 +17,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/gemm.h"
 #include "core/rng.h"
 #include "nas/linalg.h"
 #include "nas/scores.h"
 #include "nas/tape.h"
 
-enum { N_IMAGES = 64 };
+enum { N_IMAGES = 64, N_ROWS = 1024 }; /* pixels of a float sum */
 
 static void score_az_defaults(struct score_options *o)
 {
@@ -57,7 +58,7 @@ static size_t score_az_plan_bytes(const struct machine *mc, const struct graph *
     }
     size_t images = (shape_count(g->nodes[0].shape) + largest) * N_IMAGES * sizeof(float);
     return trial_bytes(mc, g, 1, 0) + tape_bytes(mc, g, N_IMAGES) + 4 * c * c * sizeof(double) +
-           4 * c * sizeof(double) + images + (size_t)(1 << 16);
+           4 * c * sizeof(double) + (c + N_ROWS) * c * sizeof(float) + images + (size_t)(1 << 16);
 }
 
 /* Open the trial, draw the noise, run forward. */
@@ -80,10 +81,24 @@ static bool score_az_open(struct tape *tape, struct trial *t, const struct score
     return true;
 }
 
-/* cov[c, c] += f^T f over pixels, f less its mean. */
-static void score_az_covariance(double *cov, double *mean, const struct tensor *f)
+/* mat[c_a, c_b] += a^T b of n <= N_ROWS rows; float sums of so few rows, added in double. */
+static void score_az_add_product(const struct machine *mc, double *mat, const float *a, int c_a,
+                                 const float *b, int c_b, int n, struct arena tmp)
+{
+    size_t count = (size_t)c_a * (size_t)c_b;
+    float *part = arena_push(&tmp, count, sizeof *part);
+    gemm(mc, true, false, c_a, c_b, n, 1, a, c_a, b, c_b, 0, part, c_b);
+    for (size_t k = 0; k < count; k++) {
+        mat[k] += (double)part[k];
+    }
+}
+
+/* cov[c, c] = mean over pixels of f^T f, f less its mean. */
+static void score_az_covariance(const struct machine *mc, double *cov, double *mean,
+                                const struct tensor *f, struct arena tmp)
 {
     size_t n = tensor_count(f) / (size_t)f->c, c = (size_t)f->c;
+    float *rows = arena_push(&tmp, N_ROWS * c, sizeof *rows);
     memset(cov, 0, c * c * sizeof *cov);
     memset(mean, 0, c * sizeof *mean);
     for (size_t p = 0; p < n; p++) {
@@ -94,19 +109,15 @@ static void score_az_covariance(double *cov, double *mean, const struct tensor *
     for (size_t i = 0; i < c; i++) {
         mean[i] /= (double)n;
     }
-    for (size_t p = 0; p < n; p++) {
-        const float *x = f->data + p * c;
-        for (size_t i = 0; i < c; i++) {
-            double xi = (double)x[i] - mean[i];
-            for (size_t j = 0; j <= i; j++) {
-                cov[i * c + j] += xi * ((double)x[j] - mean[j]);
-            }
+    for (size_t first = 0; first < n; first += N_ROWS) {
+        size_t n_rows = MIN(n - first, (size_t)N_ROWS);
+        for (size_t k = 0; k < n_rows * c; k++) {
+            rows[k] = (float)((double)f->data[first * c + k] - mean[k % c]);
         }
+        score_az_add_product(mc, cov, rows, f->c, rows, f->c, (int)n_rows, tmp);
     }
-    for (size_t i = 0; i < c; i++) {
-        for (size_t j = 0; j <= i; j++) {
-            cov[i * c + j] = cov[j * c + i] = cov[i * c + j] / (double)n;
-        }
+    for (size_t k = 0; k < c * c; k++) {
+        cov[k] /= (double)n;
     }
 }
 
@@ -116,7 +127,7 @@ static double score_az_entropy(const struct tape *tape, int node, struct arena t
     size_t c = (size_t)f.c;
     double *cov = arena_push(&tmp, c * c, sizeof *cov);
     double *mean = arena_push(&tmp, c, sizeof *mean), *values = arena_push(&tmp, c, sizeof *values);
-    score_az_covariance(cov, mean, &f);
+    score_az_covariance(tape->t->job->mc, cov, mean, &f, tmp);
     linalg_eigenvalues(values, cov, f.c);
     double sum = 0, entropy = 0;
     for (int i = 0; i < f.c; i++) {
@@ -160,34 +171,42 @@ static bool score_az_run_progressivity(const struct score_job *job, double *valu
     return true;
 }
 
-/* mat[c_in stride^2, c_out] = mean over output pixels of g_in g_out^T, g_in's pixels as channels.
+/* rows[n, c] = pixels s (of stride^2) of g_in that belong to the output pixels first .. of image i.
  */
-static void score_az_product(double *mat, const struct tensor *in, const struct tensor *out)
+static void score_az_gather(float *rows, const struct tensor *in, const struct tensor *out, int i,
+                            int s, int first, int n)
 {
-    int stride = in->h / out->h, c_in = in->c * stride * stride;
-    memset(mat, 0, (size_t)c_in * (size_t)out->c * sizeof *mat);
+    int stride = in->h / out->h;
+    for (int p = first; p < first + n; p++) {
+        int h = p / out->w * stride + s / stride, w = p % out->w * stride + s % stride;
+        size_t at = ((size_t)i * (size_t)in->h + (size_t)h) * (size_t)in->w + (size_t)w;
+        memcpy(rows + (size_t)(p - first) * (size_t)in->c, in->data + at * (size_t)in->c,
+               (size_t)in->c * sizeof *rows);
+    }
+}
+
+/* mat[stride^2 c_in, c_out] = mean over output pixels of g_in g_out^T, g_in's pixels as channels.
+ */
+static void score_az_product(const struct machine *mc, double *mat, const struct tensor *in,
+                             const struct tensor *out, struct arena tmp)
+{
+    int stride = in->h / out->h, pixels = out->h * out->w;
+    size_t block = (size_t)in->c * (size_t)out->c, n_blocks = (size_t)stride * (size_t)stride;
+    float *rows = arena_push(&tmp, (size_t)N_ROWS * (size_t)in->c, sizeof *rows);
+    memset(mat, 0, n_blocks * block * sizeof *mat);
     for (int i = 0; i < out->n; i++) {
-        for (int p = 0; p < out->h * out->w; p++) {
+        for (int first = 0; first < pixels; first += N_ROWS) {
+            int n = MIN(pixels - first, N_ROWS);
             const float *o =
-                out->data + ((size_t)i * (size_t)(out->h * out->w) + (size_t)p) * (size_t)out->c;
+                out->data + ((size_t)i * (size_t)pixels + (size_t)first) * (size_t)out->c;
             for (int s = 0; s < stride * stride; s++) {
-                int h = p / out->w * stride + s / stride, w = p % out->w * stride + s % stride;
-                const float *x =
-                    in->data +
-                    (((size_t)i * (size_t)in->h + (size_t)h) * (size_t)in->w + (size_t)w) *
-                        (size_t)in->c;
-                for (int a = 0; a < in->c; a++) {
-                    double *row = mat + (size_t)(a * stride * stride + s) * (size_t)out->c;
-                    for (int b = 0; b < out->c; b++) {
-                        row[b] += (double)x[a] * (double)o[b];
-                    }
-                }
+                score_az_gather(rows, in, out, i, s, first, n);
+                score_az_add_product(mc, mat + (size_t)s * block, rows, in->c, o, out->c, n, tmp);
             }
         }
     }
-    double pixels = (double)out->n * out->h * out->w;
-    for (size_t k = 0; k < (size_t)c_in * (size_t)out->c; k++) {
-        mat[k] /= pixels;
+    for (size_t k = 0; k < n_blocks * block; k++) {
+        mat[k] /= (double)out->n * pixels;
     }
 }
 
@@ -226,7 +245,7 @@ static double score_az_block(struct tape *tape, int l, struct arena tmp)
     if (!in.data) {
         return -INFINITY;
     }
-    score_az_product(mat, &in, &out);
+    score_az_product(tape->t->job->mc, mat, &in, &out, keep);
     double s = linalg_norm(mat, c_in, out.c, scratch);
     return 2 - s - 1 / (s + 1e-6);
 }
