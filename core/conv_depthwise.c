@@ -29,7 +29,8 @@ enum { DEPTHWISE_BAND_FLOATS = 32768 };
 /* Source floats and pixels of a small image: 256 KiB, a quarter of L2; a register of channels in a
  * third of L1. */
 enum { DEPTHWISE_IMAGE_FLOATS = 65536, DEPTHWISE_IMAGE_PIXELS = 256 };
-/* Source floats that do not stay in L3. What comes from there the processor foresees. */
+/* Floats of source and destination that do not stay in L3. What comes from there the processor
+ * foresees. */
 enum { DEPTHWISE_FAR_FLOATS = 2097152 };
 
 struct depthwise_job {
@@ -55,7 +56,7 @@ static struct depthwise_job depthwise_plan(const struct machine *mc, const struc
     d.n_parts = MIN(s->n, (int)DEPTHWISE_PARTS);
     int pixels = MAX(d.m.src_h * d.m.src_w, d.m.dst_h * d.m.dst_w);
     d.small = pixels <= DEPTHWISE_IMAGE_PIXELS && pixels * s->c <= DEPTHWISE_IMAGE_FLOATS;
-    d.far = (int64_t)s->n * s->h * s->w * s->c > DEPTHWISE_FAR_FLOATS && !d.small;
+    d.far = (int64_t)s->n * s->c * (s->h * s->w + s->oh * s->ow) > DEPTHWISE_FAR_FLOATS;
     /* Channels are cut for L1's sake, or to feed the threads. */
     int n_items = dir == CONV_BWD_WEIGHTS ? d.n_parts : s->n;
     bool fed = mc->n_threads == 1 || n_items >= 2 * mc->n_threads;
