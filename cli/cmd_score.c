@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "core/number.h"
 #include "core/threads.h"
+#include "nas/workload.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -52,6 +53,7 @@ struct job {
     double *scores, *seconds; /* [n] */
     struct err *errors;       /* [n] */
     struct arena workers[MAX_WORKERS];
+    struct workload load;
     struct job_trace *traces; /* [n]; NULL = no --trace */
     struct json *json; /* NULL = CSV as it comes */
     struct progress progress;
@@ -62,6 +64,12 @@ static void job_on_step(void *ctx, const struct score_step *step)
     struct job_trace *trace = ctx;
     trace->steps[trace->n] = *step;
     trace->seconds[trace->n++] = clock_now_s() - trace->start;
+}
+
+static int job_claim(void *ctx, int worker)
+{
+    struct job *job = ctx;
+    return workload_claim(&job->load, worker);
 }
 
 static bool job_work(void *ctx, int i, int worker)
@@ -209,7 +217,7 @@ static bool job_run(struct job *job, struct arena *keep, struct err *e)
         json_array(job->json, NULL);
     }
     progress_open(&job->progress, "score", "architectures", 0, job->n, job->o->quiet);
-    int n_done = threads_ordered(&job->mc, job->n, job_work, job_done, job);
+    int n_done = threads_ordered(&job->mc, job->n, job_claim, job_work, job_done, job);
     progress_close(&job->progress);
     if (n_done < job->n) {
         *e = job->errors[n_done];
@@ -220,6 +228,16 @@ static bool job_run(struct job *job, struct arena *keep, struct err *e)
         json_print(job->json, stdout);
     }
     return !job->traces || job_trace_write(job, keep, e);
+}
+
+/* Whose turn it is: by multiply-adds. */
+static void job_turns(struct job *job, struct arena *keep)
+{
+    struct workload_item *items = arena_push_zero(keep, (size_t)job->n, sizeof *items);
+    for (int i = 0; i < job->n; i++) {
+        items[i].length = (double)job->space->macs(&job->archs[i], &job->judge.model);
+    }
+    workload_init(&job->load, keep, items, job->n, job->mc.n_threads, 0);
 }
 
 static bool score_run(const struct options *o, struct arena *keep, struct err *e)
@@ -239,6 +257,7 @@ static bool score_run(const struct options *o, struct arena *keep, struct err *e
     job.scores = arena_push(keep, (size_t)job.n, sizeof *job.scores);
     job.seconds = arena_push_zero(keep, (size_t)job.n, sizeof *job.seconds);
     job.errors = arena_push_zero(keep, (size_t)job.n, sizeof *job.errors);
+    job_turns(&job, keep);
     bool ok = true;
     for (int i = 0; ok && i < job.mc.n_threads; i++) {
         ok = arena_init(&job.workers[i], judge_worker_bytes(o, job.mc.n_threads), e);

@@ -209,7 +209,7 @@ bool correlate_values_score(struct correlate_values *v, struct correlate_column 
         }
     }
     progress_open(&v->progress, "correlate", "architectures", 0, v->n_todo, v->o->quiet);
-    int n_done = threads_ordered(&v->mc, v->n_todo, value_work, value_done, v);
+    int n_done = threads_ordered(&v->mc, v->n_todo, NULL, value_work, value_done, v);
     progress_close(&v->progress);
     if (v->log_err.code != ERR_NONE) {
         *e = v->log_err;

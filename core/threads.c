@@ -20,26 +20,69 @@ void threads_for(const struct machine *mc, int n, threads_fn *fn, void *ctx)
     }
 }
 
-int threads_ordered(const struct machine *mc, int n, threads_work_fn *work, threads_done_fn *done,
-                    void *ctx)
+/* Items on their way, shared by all threads. */
+struct ordered {
+    pthread_mutex_t lock;
+    pthread_cond_t moved; /* an item has ended, and its thread has claimed another */
+    int n, n_begun, n_running, n_done;
+    unsigned char *worked; /* [n + 1] the last one stays 0: a sentinel */
+    threads_claim_fn *claim;
+    threads_work_fn *work;
+    threads_done_fn *done;
+    void *ctx;
+};
+
+/* The next item of a thread; the lock is held, though not while it waits. */
+static int ordered_claim(struct ordered *o, int i_thread)
 {
-    ASSERT(mc->n_threads >= 1 && n >= 0);
-    unsigned char *worked = calloc((size_t)n + 1, 1); /* the last one stays 0: a sentinel */
-    ASSERT(worked);
-    int n_done = 0;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(mc->n_threads) if (mc->n_threads > 1)
-    for (int i = 0; i < n; i++) {
-        bool ok = work(ctx, i, omp_get_thread_num());
-#pragma omp critical(threads_ordered)
-        {
-            worked[i] = ok;
-            for (; worked[n_done]; n_done++) {
-                done(ctx, n_done);
-            }
+    if (!o->claim) {
+        return o->n_begun < o->n ? o->n_begun++ : THREADS_NONE;
+    }
+    int i = o->claim(o->ctx, i_thread);
+    while (i == THREADS_WAIT) {
+        ASSERT(o->n_running > 0);
+        pthread_cond_wait(&o->moved, &o->lock);
+        i = o->claim(o->ctx, i_thread);
+    }
+    pthread_cond_broadcast(&o->moved);
+    return i;
+}
+
+static void ordered_thread(struct ordered *o, int i_thread)
+{
+    pthread_mutex_lock(&o->lock);
+    for (int i; (i = ordered_claim(o, i_thread)) >= 0;) {
+        ASSERT(i < o->n && !o->worked[i]);
+        o->n_running++;
+        pthread_mutex_unlock(&o->lock);
+        bool ok = o->work(o->ctx, i, i_thread);
+        pthread_mutex_lock(&o->lock);
+        o->n_running--;
+        o->worked[i] = ok;
+        for (; o->worked[o->n_done]; o->n_done++) {
+            o->done(o->ctx, o->n_done);
         }
     }
-    free(worked);
-    return n_done;
+    pthread_mutex_unlock(&o->lock);
+}
+
+int threads_ordered(const struct machine *mc, int n, threads_claim_fn *claim,
+                    threads_work_fn *work, threads_done_fn *done, void *ctx)
+{
+    ASSERT(mc->n_threads >= 1 && n >= 0);
+    struct ordered o = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                        .moved = PTHREAD_COND_INITIALIZER,
+                        .n = n,
+                        .worked = calloc((size_t)n + 1, 1),
+                        .claim = claim,
+                        .work = work,
+                        .done = done,
+                        .ctx = ctx};
+    ASSERT(o.worked);
+#pragma omp parallel num_threads(mc->n_threads) if (mc->n_threads > 1)
+    ordered_thread(&o, omp_get_thread_num());
+    free(o.worked);
+    return o.n_done;
 }
 
 struct thread_start {

@@ -149,7 +149,7 @@ bool panel_calibrate(struct score_panel *panel, struct arena *keep,
         ok = sample.n >= 2 || err_set(e, ERR_INPUT, "space %s has too few networks to rank among",
                                       sample.space->name);
     }
-    int n_done = ok ? threads_ordered(sample.mc, sample.n, panel_work, panel_done, &w) : 0;
+    int n_done = ok ? threads_ordered(sample.mc, sample.n, NULL, panel_work, panel_done, &w) : 0;
     if (ok && n_done < sample.n) {
         *e = w.errors[n_done];
         ok = false;

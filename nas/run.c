@@ -99,6 +99,22 @@ static void run_score(struct run *r, struct run_item *item, int worker)
     item->seconds = clock_now_s() - start;
 }
 
+/* How long scoring an item takes: nothing where there is nothing to compute. */
+static struct workload_item run_workload(const struct run_config *c, const struct run_item *item)
+{
+    struct workload_item work = {0};
+    if (item->leader && !item->replayed && !item->known) {
+        work.length = (double)c->space->macs(&item->canonical, &c->model);
+    }
+    return work;
+}
+
+static int run_claim(void *ctx, int worker)
+{
+    struct run *r = ctx;
+    return workload_claim(&r->load, worker);
+}
+
 static bool run_work(void *ctx, int i, int worker)
 {
     struct run *r = ctx;
@@ -264,7 +280,10 @@ static bool run_prepare(struct run *r, const struct arch *asked, int n, struct e
             archmap_set(&leaders, &item->canonical, 0);
         }
         /* Infeasible before scoring: nothing to wait for. */
+        r->work[i] = run_workload(r->config, item);
     }
+    struct arena load_memory = r->load_memory;
+    workload_init(&r->load, &load_memory, r->work, n, r->config->mc->n_threads, 0);
     run_diversity(r, tmp);
     return true;
 }
@@ -276,7 +295,7 @@ static bool run_evaluate(struct run *r, const struct arch *asked, int n, bool *c
     if (!run_prepare(r, asked, n, e)) {
         return false;
     }
-    int n_done = threads_ordered(r->config->mc, n, run_work, run_done, r);
+    int n_done = threads_ordered(r->config->mc, n, run_claim, run_work, run_done, r);
     if (r->err.code != ERR_NONE) {
         *e = r->err;
         return false;
@@ -319,6 +338,8 @@ static bool run_init(struct run *r, struct arena *keep, const struct run_config 
     r->seconds = arena_push_zero(keep, (size_t)n_workers, sizeof *r->seconds);
     r->workers = arena_push_zero(keep, (size_t)n_workers, sizeof *r->workers);
     r->items = arena_push(keep, (size_t)r->max_items, sizeof *r->items);
+    r->work = arena_push(keep, (size_t)r->max_items, sizeof *r->work);
+    r->load_memory = arena_carve(keep, workload_plan_bytes(r->max_items, n_workers));
     r->archive = arena_push(keep, (size_t)r->max_archive, sizeof *r->archive);
     r->objectives = arena_push(keep, 2 * (size_t)r->max_archive, sizeof *r->objectives);
     archmap_init(&r->scores, keep);

@@ -6,6 +6,7 @@
 #include "nas/archmap.h"
 #include "nas/run.h"
 #include "nas/runlog.h"
+#include "nas/workload.h"
 
 enum { RUN_MAX_WORKERS = 256 };
 
@@ -35,6 +36,9 @@ struct run {
 
     struct run_item *items; /* [n_items] the generation being evaluated */
     int n_items, max_items, first_eval;
+    struct workload_item *work; /* [n_items] */
+    struct workload load;
+    struct arena load_memory; /* for `load` */
     struct err err; /* the first error of the world met by a worker, by index */
     int err_item;
 };
