@@ -95,6 +95,8 @@ static bool judge_draw(struct judge *j, struct net *reference, const struct opti
 {
     struct dataset ds;
     struct feed feed;
+    struct reference_drawn drawn;
+    struct arena data;
     struct loader_options loader = {
         .shuffle = true,
         .crop_pad = 4,
@@ -109,16 +111,19 @@ static bool judge_draw(struct judge *j, struct net *reference, const struct opti
         .n_keep = (int)options_int(o, "batch-size"),
         .seed = loader.seed,
     };
-    if (!judge_dataset(j, &ds, &tmp, o, e)) {
+    /* Given back before the reference is at work. */
+    if (!arena_init(&data, judge_worker_bytes(o, 1), e)) {
         return false;
     }
-    if (ds.n_classes != j->info.spec.n_classes) {
-        return err_set(e, ERR_INPUT, "%s tells %d classes apart, --data %s has %d",
-                       j->reference_path, j->info.spec.n_classes, options_text(o, "data"),
-                       ds.n_classes);
+    bool ok = judge_dataset(j, &ds, &data, o, e);
+    if (ok && ds.n_classes != j->info.spec.n_classes) {
+        ok = err_set(e, ERR_INPUT, "%s tells %d classes apart, --data %s has %d", j->reference_path,
+                     j->info.spec.n_classes, options_text(o, "data"), ds.n_classes);
     }
-    return loader_feed(&feed, &tmp, &ds, &loader, e) &&
-           reference_batch(&j->batch, keep, mc, reference, &feed, &ro, tmp, e);
+    ok = ok && loader_feed(&feed, &data, &ds, &loader, e) &&
+         reference_draw(&drawn, &tmp, &feed, &ro, e);
+    arena_release(&data);
+    return ok && reference_batch(&j->batch, keep, mc, reference, &drawn, ro.n_keep, tmp, e);
 }
 
 static bool judge_with_reference(struct judge *j, const struct options *o, struct arena *keep,

@@ -78,40 +78,52 @@ static void reference_easiest(int *order, const float *loss, int n, int n_keep)
     }
 }
 
-bool reference_batch(struct score_batch *batch, struct arena *keep, const struct machine *mc,
-                     struct net *reference, const struct feed *feed,
-                     const struct reference_options *o, struct arena tmp, struct err *e)
+bool reference_draw(struct reference_drawn *d, struct arena *keep, const struct feed *feed,
+                    const struct reference_options *o, struct err *e)
 {
     if (feed->n < (size_t)o->n_keep || o->n_keep < 2 || o->n_draw < o->n_keep) {
         err_set(e, ERR_USAGE, "a batch of %d out of %d drawn images: the data set has %zu",
                 o->n_keep, o->n_draw, feed->n);
         return err_hint(e, "lower --batch-size, or use more data");
     }
-    int n_draw = (int)MIN(feed->n, (size_t)o->n_draw);
-    size_t image = shape_count(feed->shape);
-    float *x = arena_push(&tmp, (size_t)n_draw * image, sizeof *x);
-    int32_t *labels = arena_push(&tmp, (size_t)n_draw, sizeof *labels);
-    float *loss = arena_push(&tmp, (size_t)n_draw, sizeof *loss);
-    int *order = arena_push(&tmp, (size_t)n_draw, sizeof *order);
-    feed_fill(feed, 0, 0, n_draw, x, labels);
-    struct arena scratch = tmp;
-    const float *logits = reference_forward(reference, mc, x, n_draw, &scratch);
-    loss_cross_entropy(logits, labels, n_draw, feed->n_classes, 0, 1, NULL, loss);
-    reference_easiest(order, loss, n_draw, o->n_keep);
+    int n = (int)MIN(feed->n, (size_t)o->n_draw);
+    float *x = arena_try(keep, (size_t)n * shape_count(feed->shape), sizeof *x, e);
+    int32_t *labels = x ? arena_try(keep, (size_t)n, sizeof *labels, e) : NULL;
+    if (!labels) {
+        return false;
+    }
+    feed_fill(feed, 0, 0, n, x, labels);
+    *d = (struct reference_drawn){
+        .n = n, .shape = feed->shape, .n_classes = feed->n_classes, .x = x, .labels = labels};
+    return true;
+}
 
-    float *batch_x = arena_try(keep, (size_t)o->n_keep * image, sizeof *batch_x, e);
+bool reference_batch(struct score_batch *batch, struct arena *keep, const struct machine *mc,
+                     struct net *reference, const struct reference_drawn *d, int n_keep,
+                     struct arena tmp, struct err *e)
+{
+    ASSERT(n_keep >= 2 && n_keep <= d->n);
+    size_t image = shape_count(d->shape);
+    float *loss = arena_push(&tmp, (size_t)d->n, sizeof *loss);
+    int *order = arena_push(&tmp, (size_t)d->n, sizeof *order);
+    struct arena scratch = tmp;
+    const float *logits = reference_forward(reference, mc, d->x, d->n, &scratch);
+    loss_cross_entropy(logits, d->labels, d->n, d->n_classes, 0, 1, NULL, loss);
+    reference_easiest(order, loss, d->n, n_keep);
+
+    float *batch_x = arena_try(keep, (size_t)n_keep * image, sizeof *batch_x, e);
     int32_t *batch_labels =
-        batch_x ? arena_try(keep, (size_t)o->n_keep, sizeof *batch_labels, e) : NULL;
+        batch_x ? arena_try(keep, (size_t)n_keep, sizeof *batch_labels, e) : NULL;
     if (!batch_labels) {
         return false;
     }
-    for (int i = 0; i < o->n_keep; i++) {
-        memcpy(batch_x + (size_t)i * image, x + (size_t)order[i] * image, image * sizeof *x);
-        batch_labels[i] = labels[order[i]];
+    for (int i = 0; i < n_keep; i++) {
+        memcpy(batch_x + (size_t)i * image, d->x + (size_t)order[i] * image, image * sizeof *d->x);
+        batch_labels[i] = d->labels[order[i]];
     }
-    *batch = (struct score_batch){.n = o->n_keep,
-                                  .shape = feed->shape,
-                                  .n_classes = feed->n_classes,
+    *batch = (struct score_batch){.n = n_keep,
+                                  .shape = d->shape,
+                                  .n_classes = d->n_classes,
                                   .x = batch_x,
                                   .labels = batch_labels};
     return reference_grams(batch, keep, mc, reference, tmp, e);

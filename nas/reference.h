@@ -14,12 +14,26 @@ struct reference_options {
     uint64_t seed;
 };
 
-/* Fill batch in the arena. reference: a NET_STATS or NET_TRAIN net with loaded weights; its running statistics
- * are left as they were. */
+/* Images to choose from. */
+struct reference_drawn {
+    int n;
+    struct shape shape;
+    int n_classes;
+    float *x;        /* [n, h, w, c] */
+    int32_t *labels; /* [n] */
+};
+
+/* The first images of the feed's order, in the arena: the data set is not needed after that. */
+MUST_USE bool reference_draw(struct reference_drawn *d, struct arena *keep,
+                             const struct feed *feed, const struct reference_options *o,
+                             struct err *e);
+
+/* Fill batch in the arena with the n_keep easiest of d. reference: a NET_STATS or NET_TRAIN net
+ * with loaded weights; its running statistics are left as they were. */
 MUST_USE bool reference_batch(struct score_batch *batch, struct arena *keep,
                               const struct machine *mc, struct net *reference,
-                              const struct feed *feed, const struct reference_options *o,
-                              struct arena tmp, struct err *e);
+                              const struct reference_drawn *d, int n_keep, struct arena tmp,
+                              struct err *e);
 
 /* The reference's Gram matrices for a batch that is already there (read from a file). */
 MUST_USE bool reference_grams(struct score_batch *batch, struct arena *keep,
