@@ -45,6 +45,10 @@ struct graph {
     /* Set before net_new: nothing is fused and nothing shares memory, so that every net_node_value
      * is there. Also the plain twin that tests hold fused and planned networks to. */
     bool keep_values;
+    /* Set before net_new: bytes of a batch's values that are to be made again in backward rather
+     * than kept, as far as there are such values (nn/remake.h). Not with keep_values. The bits are
+     * the same. */
+    size_t spare_bytes;
     /* Set before net_new, by tests: how many bytes of its widest tensor a part of the batch has
      * that is worked on at a time; 0 = nn/plan.c's choice. */
     size_t part_bytes;

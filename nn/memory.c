@@ -22,6 +22,7 @@ struct memory {
     bool train;
     int *forward_level, *backward_level; /* of a step */
     int *forward_run;                    /* [n_units] step */
+    int *remake;                         /* [n_units] step of backward, -1 = none */
     struct alias_steps back;
     int *root;          /* [n_nodes] nodes of equal root share their gradients' memory */
     struct life *grads; /* [n_nodes] of a root; birth INT_MAX = has none */
@@ -54,6 +55,7 @@ static void find_steps(struct memory *m, struct arena *keep)
     m->forward_level = levels_of(&plan->forward, keep);
     m->backward_level = levels_of(&plan->backward, keep);
     m->forward_run = minus_ones(keep, plan->n_units);
+    m->remake = minus_ones(keep, plan->n_units);
     m->back.dy = minus_ones(keep, plan->n_units);
     m->back.run = minus_ones(keep, plan->n_units);
     for (int i = 0; i < plan->forward.n_steps; i++) {
@@ -64,6 +66,10 @@ static void find_steps(struct memory *m, struct arena *keep)
     }
     for (int i = 0; i < plan->backward.n_steps; i++) {
         const struct step *s = &plan->backward.steps[i];
+        if (s->kind == STEP_REMAKE) {
+            m->remake[s->unit] = i;
+            continue;
+        }
         if (m->back.dy[s->unit] < 0) {
             m->back.dy[s->unit] = i;
         }
@@ -109,24 +115,33 @@ static void live_in_backward(const struct memory *m, struct life *l, int unit)
     live_backward(m, l, m->back.run[unit]);
 }
 
-/* Values live from their unit to the last that reads them; gathering follows making at once. */
-static struct life value_life(const struct memory *m, int i_unit)
+/* Values live from their unit to the last that reads them; gathering follows making at once. What
+ * is made again has a second life in backward. */
+static struct life value_life(const struct memory *m, int i_unit, struct life *again)
 {
     const struct plan *plan = m->plan;
     const struct unit *made = &plan->units[i_unit];
-    struct life l = unborn;
+    struct life l = unborn, *back = plan->remade[made->node] ? again : &l;
+    *again = unborn;
     live_forward(m, &l, m->forward_run[i_unit]);
+    if (m->remake[i_unit] >= 0) {
+        live_backward(m, again, m->remake[i_unit]);
+    }
     if (m->train && made->backward && plan_keeps(made, -1)) {
-        live_in_backward(m, &l, i_unit);
+        live_in_backward(m, back, i_unit);
     }
     for (int i = 0; i < plan->n_units; i++) {
         const struct unit *u = &plan->units[i];
         for (int j = 0; j < u->n_in; j++) {
-            if (u->in[j] == made->node) {
-                live_forward(m, &l, m->forward_run[i]);
-                if (m->train && u->backward && plan_keeps(u, j)) {
-                    live_in_backward(m, &l, i);
-                }
+            if (u->in[j] != made->node) {
+                continue;
+            }
+            live_forward(m, &l, m->forward_run[i]);
+            if (m->train && u->backward && plan_keeps(u, j)) {
+                live_in_backward(m, back, i);
+            }
+            if (m->remake[i] >= 0) {
+                live_backward(m, back, m->remake[i]);
             }
         }
     }
@@ -168,14 +183,24 @@ static void place_values(struct memory *m)
     for (int i = 0; i < plan->n_units; i++) {
         int node = plan->units[i].node;
         bool pinned = m->seed[node] || plan->graph->keep_values;
-        struct life l = value_life(m, i);
+        struct life again, l = value_life(m, i, &again);
         if (pinned) {
             l.death = m->end;
         }
         plan->made_in[node] = m->forward_level[m->forward_run[i]];
         plan->value_local[node] = place_node(m, &plan->value_at[node], node, &l);
+        if (plan->remade[node]) {
+            plan->again_local[node] = place_node(m, &plan->again_at[node], node, &again);
+        }
         plan->readable[node] = !plan->units[i].hidden && l.death >= m->seeds;
     }
+}
+
+/* Parts in which the unit's backward runs: at most for the largest batch. */
+static int parts_of_backward(const struct memory *m, int i_unit)
+{
+    int level = m->backward_level[m->back.run[i_unit]];
+    return plan_parts(m->plan, &m->plan->backward.levels[level], m->batch);
 }
 
 /* What units leave: from gather to settle, and from forward to backward. */
@@ -216,8 +241,9 @@ static void place_saves(struct memory *m)
             place_add(&m->batches, &u->dy_parts_at, part * (size_t)parts, back.birth, back.death);
         }
         size_t dw = u->op->gather ? 0 : plan_dw_floats(g, u) * sizeof(float);
-        if (dw > 0 && back.death >= 0) {
-            place_add(&m->batches, &u->dw_at, dw * (size_t)parts, back.birth, back.death);
+        int dw_parts = back.death >= 0 ? parts_of_backward(m, i) : 0;
+        if (dw > 0 && dw_parts > 1) {
+            place_add(&m->batches, &u->dw_at, dw * (size_t)dw_parts, back.birth, back.death);
         }
     }
 }
@@ -295,6 +321,8 @@ static void begin(struct memory *m, struct arena *keep)
     size_t n = (size_t)plan->graph->n_nodes;
     plan->value_at = nowhere(keep, n);
     plan->grad_at = nowhere(keep, n);
+    plan->again_at = nowhere(keep, n);
+    plan->again_local = arena_push_zero(keep, n, sizeof *plan->again_local);
     plan->value_local = arena_push_zero(keep, n, sizeof *plan->value_local);
     plan->grad_local = arena_push_zero(keep, n, sizeof *plan->grad_local);
     plan->readable = arena_push_zero(keep, n, sizeof *plan->readable);
@@ -306,8 +334,8 @@ static void begin(struct memory *m, struct arena *keep)
         m->grads[i] = unborn;
     }
     find_steps(m, keep);
-    place_init(&m->batches, keep, 5 * plan->n_units + (int)n + plan->n_seeds);
-    place_init(&m->locals, keep, plan->n_units + (int)n);
+    place_init(&m->batches, keep, 6 * plan->n_units + (int)n + plan->n_seeds);
+    place_init(&m->locals, keep, 2 * plan->n_units + (int)n);
     m->batches.apart = plan->graph->keep_values;
 }
 

@@ -44,11 +44,16 @@ static unsigned char *local_of(const struct net *net, const struct part *p)
     return net->locals + (size_t)p->thread * net->plan.local_bytes;
 }
 
-static struct tensor part_value(const struct net *net, int node, const struct part *p)
+/* again: as backward finds it, which may have made it once more. */
+static struct tensor part_value(const struct net *net, int node, bool again, const struct part *p)
 {
-    float *data = node > 0 && net->plan.value_local[node]
-                      ? (float *)(local_of(net, p) + net->plan.value_at[node])
-                      : at_part(net, node, net_run_value(net, node), p);
+    const struct plan *plan = &net->plan;
+    again = again && plan->remade[node];
+    size_t at = again ? plan->again_at[node] : plan->value_at[node];
+    bool local = again ? plan->again_local[node] : plan->value_local[node];
+    float *whole = again ? (float *)(net->memory + at) : net_run_value(net, node);
+    float *data =
+        node > 0 && local ? (float *)(local_of(net, p) + at) : at_part(net, node, whole, p);
     struct tensor t = net_run_tensor(net, node, data);
     t.n = p->n;
     return t;
@@ -64,7 +69,7 @@ static struct tensor part_grad(const struct net *net, int node, const struct par
 }
 
 /* What forward and backward have in common. */
-static void fill_io(struct op_io *io, const struct net *net, const struct unit *u,
+static void fill_io(struct op_io *io, const struct net *net, const struct unit *u, bool backward,
                     const struct part *p)
 {
     *io = (struct op_io){.mc = p->mc,
@@ -77,10 +82,10 @@ static void fill_io(struct op_io *io, const struct net *net, const struct unit *
                          .i_part = p->i,
                          .tmp = p->tmp};
     io->save = u->save_at == PLAN_NOWHERE ? NULL : net->memory + u->save_at;
-    io->y = part_value(net, u->node, p);
+    io->y = part_value(net, u->node, backward, p);
     for (int i = 0; i < u->n_in; i++) {
         bool zero = u->in[i] == PLAN_ZERO;
-        io->x[i] = part_value(net, zero ? u->node : u->in[i], p);
+        io->x[i] = part_value(net, zero ? u->node : u->in[i], backward, p);
         io->x[i].data = zero ? NULL : io->x[i].data;
     }
     for (int i = 0; i < u->n_params; i++) {
@@ -166,7 +171,7 @@ static void forward_step(struct net *net, int i_step, const struct part *p, int 
     if (s->kind == STEP_GATHER && !net->train) {
         return;
     }
-    fill_io(&io, net, u, p);
+    fill_io(&io, net, u, false, p);
     io.prepared = net->prepared[s->unit];
     if (s->kind == STEP_GATHER) {
         fill_parts(&io, net, u);
@@ -187,7 +192,7 @@ static void prepare_units(struct net *net, const struct machine *mc)
         const struct unit *u = &net->plan.units[i];
         if (u->op->prepare) {
             struct op_io io;
-            fill_io(&io, net, u, &whole);
+            fill_io(&io, net, u, false, &whole);
             net->prepared[i] = u->op->prepare(&io, &net->ready);
         }
     }
@@ -204,7 +209,7 @@ static void settle_forward(struct net *net, const struct machine *mc, const stru
         const struct unit *u = &net->plan.units[s->unit];
         if (s->kind == STEP_RUN && u->op->gather) {
             struct op_io io;
-            fill_io(&io, net, u, &whole);
+            fill_io(&io, net, u, false, &whole);
             fill_parts(&io, net, u);
             u->op->gather->settle_forward(&io);
         }
@@ -238,6 +243,9 @@ static void find_adds(struct net *net, const struct level *level, bool *written)
     for (int k = level->first; k < level->last; k++) {
         const struct step *s = &net->plan.backward.steps[k];
         const struct unit *u = &net->plan.units[s->unit];
+        if (s->kind == STEP_REMAKE) {
+            continue;
+        }
         if (!written[u->node]) {
             written[u->node] = true;
             memset(net_run_grad(net, u->node), 0,
@@ -256,7 +264,7 @@ static void fill_backward(struct op_io *io, struct net *net, int i_step, const s
 {
     const struct step *s = &net->plan.backward.steps[i_step];
     const struct unit *u = &net->plan.units[s->unit];
-    fill_io(io, net, u, p);
+    fill_io(io, net, u, true, p);
     io->dy = part_grad(net, u->node, p);
     for (int i = 0; i < u->n_in; i++) {
         bool wanted = writes_in(u, i, s->kind);
@@ -286,6 +294,11 @@ static void backward_step(struct net *net, int i_step, const struct part *p, int
     const struct step *s = &net->plan.backward.steps[i_step];
     const struct unit *u = &net->plan.units[s->unit];
     struct op_io io;
+    if (s->kind == STEP_REMAKE) {
+        fill_io(&io, net, u, true, p);
+        u->op->forward(&io);
+        return;
+    }
     fill_backward(&io, net, i_step, p);
     if (s->kind == STEP_GATHER) {
         u->op->gather->gather_dy(&io);
@@ -318,8 +331,7 @@ static void settle_backward(struct net *net, const struct machine *mc, const str
 }
 
 /* dw = the sum of its parts, in index order. */
-static void sum_parts(struct net *net, const struct machine *mc, const struct unit *u,
-                      int n_parts)
+static void sum_parts(struct net *net, const struct machine *mc, const struct unit *u, int n_parts)
 {
     enum { AT_ONCE = 8 };
     const float *in[AT_ONCE];
@@ -355,7 +367,7 @@ static void backward_level(struct net *net, const struct machine *mc, const stru
         const struct unit *u = &net->plan.units[s->unit];
         if (s->kind == STEP_GATHER) {
             net->gathered_parts[s->unit] = sweep.n_parts;
-        } else if (sweep.n_parts > 1 && !u->op->gather) {
+        } else if (s->kind == STEP_RUN && sweep.n_parts > 1 && !u->op->gather) {
             sum_parts(net, mc, u, sweep.n_parts);
         }
     }

@@ -96,6 +96,8 @@ struct op {
     /* Refines them: does backward read input i, or the output (i = -1)? NULL = all that the flags
      * say. */
     bool (*keeps)(const struct op_attr *attr, int n_in, int i);
+    /* Forward may run again before backward: it gives the same bits and changes nothing else. */
+    bool remakes;
     bool takes_zeros; /* inputs known to be zero come with data NULL and cost nothing */
     bool keeps_zero; /* zeros in, zeros out (unless attr.bias): such a node is never run on zeros */
     /* dx[i] may be the memory of dy; for an input through a batch norm only if it is alone. */

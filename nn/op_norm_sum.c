@@ -224,6 +224,7 @@ const struct op op_norm_sum = {
     .keeps_x = true,
     .keeps_y = true,
     .keeps = norm_sum_keeps,
+    .remakes = true,
     .takes_zeros = true,
     .dx_over_dy = true,
     .by_image = true,

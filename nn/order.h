@@ -18,6 +18,7 @@ struct unit;
 enum step_kind {
     STEP_RUN,    /* the unit's forward or backward */
     STEP_GATHER, /* its gather_x of input `input`, or gather_dy */
+    STEP_REMAKE, /* in backward: its forward, once more (nn/remake.h) */
 };
 
 struct step {

@@ -3,6 +3,7 @@
 #include "nn/fuse.h"
 #include "nn/lower.h"
 #include "nn/memory.h"
+#include "nn/remake.h"
 
 #include <string.h>
 
@@ -102,12 +103,13 @@ static size_t order_scratch(const struct plan *plan, const struct order *o,
         int n = order_part_images(&o->levels[l], batch, plan->part_bytes, plan->max_parts);
         for (int i = o->levels[l].first; i < o->levels[l].last; i++) {
             const struct unit *u = &plan->units[o->steps[i].unit];
+            bool back = backward && o->steps[i].kind != STEP_REMAKE;
             if (u->op->scratch_bytes) {
                 struct shape shapes[OP_MAX_IN], out = plan->graph->nodes[u->node].shape;
                 plan_shapes(plan->graph, u, shapes);
                 size_t one =
-                    u->op->scratch_bytes(&serial, &u->attr, n, shapes, u->n_in, out, backward);
-                size_t all = u->op->scratch_bytes(mc, &u->attr, n, shapes, u->n_in, out, backward);
+                    u->op->scratch_bytes(&serial, &u->attr, n, shapes, u->n_in, out, back);
+                size_t all = u->op->scratch_bytes(mc, &u->attr, n, shapes, u->n_in, out, back);
                 most = MAX(most, MAX(all, arena_round(one) * (size_t)mc->n_threads));
             }
         }
@@ -170,6 +172,10 @@ void plan_init(struct plan *plan, struct arena *keep, const struct machine *mc,
     order_forward(&plan->forward, keep, g, plan->units, plan->n_units);
     if (train) {
         order_backward(&plan->backward, keep, g, plan->units, plan->n_units);
+    }
+    plan->remade = arena_push_zero(keep, n, sizeof *plan->remade);
+    if (train && g->spare_bytes > 0 && !g->keep_values) {
+        remake_values(plan, keep, batch, g->spare_bytes, f.seed);
     }
     memory_place(plan, keep, batch, train, f.seed);
     plan->scratch_bytes = MAX(order_scratch(plan, &plan->forward, mc, batch, false),

@@ -52,6 +52,9 @@ struct plan {
     /* [n_nodes] it lives within one level only: the offset is in the memory of a thread, which
      * holds the images of one part. */
     bool *value_local, *grad_local;
+    bool *remade;     /* [n_nodes] its value is not kept for backward but made again there */
+    size_t *again_at; /* [n_nodes] where; PLAN_NOWHERE = is not */
+    bool *again_local;
     bool *readable; /* [n_nodes] the node's value is there after a forward */
     struct plan_seed seeds[1 + GRAPH_MAX_TAPS];
     int n_seeds;

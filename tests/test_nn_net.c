@@ -14,7 +14,7 @@
 #include "nn/loss.h"
 #include "nn/model.h"
 #include "nn/net.h"
-#include "nn/plan.h"
+#include "nn/net_run.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -330,6 +330,81 @@ static void fused_and_planned_equals_plain(void **state)
         bool constant = strcmp(known[i], "nb201:003032") == 0;
         planned_equals_plain(s, known_graph(&tmp, known[i]), 15 + 16 * i, constant, tmp);
     }
+}
+
+/* Parameters and gradients of the two nets, to the bit. */
+static void expect_same(struct net *a, struct net *b, const struct graph *g, uint64_t seed)
+{
+    for (int i = 0; i < g->n_params; i++) {
+        const float *p = net_param(a, i), *q = net_param(b, i);
+        for (int k = 0; k < 1 + net_param_trained(a, i); k++) {
+            if (memcmp(p, q, g->params[i].count * sizeof *p) != 0) {
+                fail_msg("seed %d: %s %s differs", (int)seed, k ? "gradient of" : "parameter",
+                         g->params[i].name);
+            }
+            p = net_param_grad(a, i);
+            q = net_param_grad(b, i);
+        }
+    }
+    const float *dx = net_input_grad(a), *dy = net_input_grad(b);
+    assert_true(!dx || memcmp(dx, dy, shape_count(g->nodes[0].shape) * 3 * sizeof *dx) == 0);
+}
+
+/* A step with values made again in backward, beside one that keeps them: how many were there. */
+static int made_again(struct state *s, struct graph *g, uint64_t seed, bool train, struct arena tmp)
+{
+    enum { N = 3 };
+    g->want_input_grad = seed % 3 == 0;
+    g->part_bytes = seed % 2 ? 1 : 0;
+    struct graph *spare = copy_graph(&tmp, g);
+    spare->spare_bytes = seed % 5 == 0 ? 1 : (size_t)1 << 40;
+    struct net *a = new_net(&tmp, &s->mc, g, N, NET_TRAIN);
+    struct net *b = new_net(&tmp, &s->mc, spare, N, NET_TRAIN);
+    const float *x = random_floats(&tmp, shape_count(g->nodes[0].shape) * N, seed);
+    set_params(a, seed);
+    set_params(b, seed);
+    for (int step = 0; step < 2; step++) {
+        net_forward(a, &s->mc, x, N, train);
+        net_forward(b, &s->mc, x, N, train);
+        write_seeds(a, tmp, N, (uint32_t)(seed % 16), seed);
+        write_seeds(b, tmp, N, (uint32_t)(seed % 16), seed);
+        net_backward(a, &s->mc);
+        net_backward(b, &s->mc);
+        expect_same(a, b, g, seed);
+    }
+    int n = 0;
+    for (int i = 0; i < g->n_nodes; i++) {
+        n += b->plan.remade[i];
+        assert_false(a->plan.remade[i]);
+        assert_false(b->plan.remade[i] && b->plan.readable[i]);
+    }
+    assert_true(seed % 5 != 0 || n <= 1);
+    return n;
+}
+
+static void values_made_again_are_the_same(void **state)
+{
+    struct state *s = *state;
+    int most = 0;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct arena tmp = s->arena;
+        most = MAX(most, made_again(s, random_graph(&tmp, seed), seed, seed % 7 != 0, tmp));
+    }
+    assert_true(most >= 2);
+    for (size_t i = 0; i < N_ELEMS(known); i++) {
+        struct arena tmp = s->arena;
+        made_again(s, known_graph(&tmp, known[i]), 16 + 16 * i, true, tmp);
+    }
+    /* Of every cell of all-3x3, three nodes: a third of what backward reads. */
+    struct arena tmp = s->arena;
+    assert_true(made_again(s, known_graph(&tmp, "nb201:333333"), 16, true, tmp) >= 45);
+    struct graph *g = graph_of_side(&tmp, "nb201:333333", 32);
+    size_t kept = net_plan_bytes(&s->mc, g, 32, NET_TRAIN);
+    g->spare_bytes = (size_t)1 << 40;
+    assert_true(net_plan_bytes(&s->mc, g, 32, NET_TRAIN) < kept / 100 * 75);
+    g->spare_bytes = kept / 10;
+    size_t spared = kept - net_plan_bytes(&s->mc, g, 32, NET_TRAIN);
+    assert_in_range(spared, kept / 12, kept / 8);
 }
 
 /* A buffer and the moments it is needed, worked out from the units anew. */
@@ -703,6 +778,7 @@ int main(int argc, char **argv)
     start_again_without_spinning(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fused_and_planned_equals_plain),
+        cmocka_unit_test(values_made_again_are_the_same),
         cmocka_unit_test(live_buffers_do_not_overlap),
         cmocka_unit_test(sharing_saves_memory),
         cmocka_unit_test(same_bits_for_any_number_of_threads),
