@@ -21,14 +21,15 @@ static const struct option_spec score_options[] = {
     JUDGE_OPTIONS,
     {"as-given", OPTION_FLAG, NULL, NULL,
      "score each cell as written, not the canonical one of its isomorphism class (implied by "
-     "--init, --save-init)", 0, 0},
+     "--init, --save-init)",
+     0, 0},
     {"init", OPTION_TEXT, "FILE", NULL,
      "start from these weights (PyTorch names and layout); one architecture", 0, 0},
-    {"save-init", OPTION_TEXT, "FILE", NULL,
-     "write the starting weights; one architecture", 0, 0},
+    {"save-init", OPTION_TEXT, "FILE", NULL, "write the starting weights; one architecture", 0, 0},
     {"trace", OPTION_TEXT, "FILE", NULL,
      "write step,loss,cka1,..,cross_entropy,seconds of every step; several architectures are told "
-     "apart by a first column", 0, 0},
+     "apart by a first column",
+     0, 0},
     OPTIONS_COMMON,
 };
 /* clang-format on */
@@ -55,7 +56,7 @@ struct job {
     struct arena workers[MAX_WORKERS];
     struct workload load;
     struct job_trace *traces; /* [n]; NULL = no --trace */
-    struct json *json; /* NULL = CSV as it comes */
+    struct json *json;        /* NULL = CSV as it comes */
     struct progress progress;
 };
 
@@ -93,7 +94,8 @@ static bool job_work(void *ctx, int i, int worker)
     if (!model_build(&graph, &tmp, &info.spec, &job->errors[i])) {
         return false;
     }
-    size_t want = job->judge.score->plan_bytes(&mc, graph, &job->judge.batch);
+    size_t want = job->judge.score->plan_bytes(&mc, graph, &job->judge.batch) +
+                  (init || save ? weights_scratch_bytes(graph, 0, 0) : 0);
     if (want > tmp.cap - tmp.used) {
         err_set(&job->errors[i], ERR_FAILED, "scoring needs %zu MiB a worker, %zu are allowed",
                 want >> 20, (tmp.cap - tmp.used) >> 20);
@@ -135,8 +137,7 @@ static void job_done(void *ctx, int i)
     } else {
         number_format(number, job->scores[i]);
         progress_clear(&job->progress);
-        printf("%s,%s,%s,%.3f\n", archname_index(index_text, index), text, number,
-               job->seconds[i]);
+        printf("%s,%s,%s,%.3f\n", archname_index(index_text, index), text, number, job->seconds[i]);
         fflush(stdout);
     }
     progress_show(&job->progress, i + 1, NULL);
@@ -165,8 +166,7 @@ static bool job_trace_open(struct job *job, struct arena *keep, struct err *e)
         return true;
     }
     if (!job->judge.score->needs_reference || job->judge.score->members) {
-        return err_set(e, ERR_USAGE, "--trace: the score %s has no course",
-                       job->judge.score->name);
+        return err_set(e, ERR_USAGE, "--trace: the score %s has no course", job->judge.score->name);
     }
     if (rows * (size_t)job->n > MAX_TRACE_ROWS) {
         return err_set(e, ERR_USAGE, "--trace: %d architectures x %zu steps are more than %d lines",

@@ -287,7 +287,7 @@ bool session_open(struct session *s, const struct options *o, struct arena *keep
     c->resume = s->resume && file_exists(arena_printf(keep, "%s/evals.csv", s->dir));
     c->cost = &s->cost;
     c->mc = &s->mc;
-    c->worker_bytes = judge_worker_bytes(s->o, s->mc.n_threads);
+    c->memory_bytes = judge_worker_bytes(s->o, 1);
     c->n_shortlist = (int)options_int(s->o, "shortlist");
     c->keep_disconnected = options_flag(s->o, "keep-disconnected");
     c->accuracy = s->has_truth ? truth_accuracy : NULL;

@@ -66,8 +66,8 @@ static void ordered_thread(struct ordered *o, int i_thread)
     pthread_mutex_unlock(&o->lock);
 }
 
-int threads_ordered(const struct machine *mc, int n, threads_claim_fn *claim,
-                    threads_work_fn *work, threads_done_fn *done, void *ctx)
+int threads_ordered(const struct machine *mc, int n, threads_claim_fn *claim, threads_work_fn *work,
+                    threads_done_fn *done, void *ctx)
 {
     ASSERT(mc->n_threads >= 1 && n >= 0);
     struct ordered o = {.lock = PTHREAD_MUTEX_INITIALIZER,

@@ -28,8 +28,8 @@ enum { THREADS_NONE = -1, THREADS_WAIT = -2 };
 typedef int threads_claim_fn(void *ctx, int i_thread);
 typedef bool threads_work_fn(void *ctx, int i, int i_thread);
 typedef void threads_done_fn(void *ctx, int i);
-int threads_ordered(const struct machine *mc, int n, threads_claim_fn *claim,
-                    threads_work_fn *work, threads_done_fn *done, void *ctx);
+int threads_ordered(const struct machine *mc, int n, threads_claim_fn *claim, threads_work_fn *work,
+                    threads_done_fn *done, void *ctx);
 
 /* One background thread, for prefetching: thread_open starts fn(ctx), thread_close waits for its
  * end. */

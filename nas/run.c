@@ -11,7 +11,7 @@
 #include "nas/run_state.h"
 
 /* The price of an item, asked once an architecture; disconnected ones are not even priced. */
-static void run_price(struct run *r, struct run_item *item)
+static void run_price(struct run *r, struct run_item *item, struct arena tmp)
 {
     const struct run_config *c = r->config;
     item->cost = NAN;
@@ -24,7 +24,7 @@ static void run_price(struct run *r, struct run_item *item)
         item->cost = *known;
     } else {
         double start = clock_now_s();
-        if (!cost_of(c->cost, &item->arch, &item->cost, r->workers[0])) {
+        if (!cost_of(c->cost, &item->arch, &item->cost, tmp)) {
             item->cost = NAN;
         }
         r->seconds[0][RUN_TIME_COST] += clock_now_s() - start;
@@ -66,49 +66,6 @@ static void run_recall(const struct run_config *c, struct run_item *item)
     }
 }
 
-/* Build the candidate and score it; runs on a worker. */
-static void run_score(struct run *r, struct run_item *item, int worker)
-{
-    const struct run_config *c = r->config;
-    struct arena tmp = r->workers[worker];
-    struct machine mc = machine_serial(c->mc);
-    struct model_spec spec = c->model;
-    struct graph *graph;
-    double start = clock_now_s();
-    item->score = NAN;
-    c->space->model(&item->canonical, &spec);
-    if (!model_build(&graph, &tmp, &spec, &item->err)) {
-        return;
-    }
-    if (c->score->plan_bytes(&mc, graph, c->batch) > tmp.cap - tmp.used) {
-        item->verdict.status = VERDICT_OVER_BUDGET;
-        return;
-    }
-    r->seconds[worker][SCORE_BUILD] += clock_now_s() - start;
-    struct score_job job = {
-        .mc = &mc,
-        .graph = graph,
-        .batch = c->batch,
-        .options = &c->score_options,
-        .seconds = r->seconds[worker],
-        .tmp = tmp,
-    };
-    if (!c->score->run(&job, &item->score, &item->err)) {
-        item->score = NAN;
-    }
-    item->seconds = clock_now_s() - start;
-}
-
-/* How long scoring an item takes: nothing where there is nothing to compute. */
-static struct workload_item run_workload(const struct run_config *c, const struct run_item *item)
-{
-    struct workload_item work = {0};
-    if (item->leader && !item->replayed && !item->known) {
-        work.length = (double)c->space->macs(&item->canonical, &c->model);
-    }
-    return work;
-}
-
 static int run_claim(void *ctx, int worker)
 {
     struct run *r = ctx;
@@ -125,8 +82,8 @@ static bool run_work(void *ctx, int i, int worker)
     if (r->config->stop && r->config->stop(r->config->watch_ctx)) {
         return false;
     }
-    if (!item->known) {
-        run_score(r, item, worker);
+    if (!item->known && item->err.code == ERR_NONE) {
+        run_score_item(r, item, worker);
     }
     return item->err.code == ERR_NONE;
 }
@@ -241,7 +198,7 @@ static void run_diversity(struct run *r, struct arena tmp)
 static bool run_prepare(struct run *r, const struct arch *asked, int n, struct err *e)
 {
     struct archmap leaders;
-    struct arena tmp = r->workers[0];
+    struct arena tmp = r->memory;
     archmap_init(&leaders, &tmp);
     if (r->config->pool && !pool_refresh(r->config->pool, e)) {
         return false;
@@ -267,7 +224,7 @@ static bool run_prepare(struct run *r, const struct arch *asked, int n, struct e
             }
             run_replay(r, item, i_log);
         } else {
-            run_price(r, item);
+            run_price(r, item, tmp);
         }
         bool scored =
             item->verdict.status == VERDICT_OK || item->verdict.status == VERDICT_DIVERGED;
@@ -280,10 +237,8 @@ static bool run_prepare(struct run *r, const struct arch *asked, int n, struct e
             archmap_set(&leaders, &item->canonical, 0);
         }
         /* Infeasible before scoring: nothing to wait for. */
-        r->work[i] = run_workload(r->config, item);
     }
-    struct arena load_memory = r->load_memory;
-    workload_init(&r->load, &load_memory, r->work, n, r->config->mc->n_threads, 0);
+    run_score_share(r);
     run_diversity(r, tmp);
     return true;
 }
@@ -336,7 +291,6 @@ static bool run_init(struct run *r, struct arena *keep, const struct run_config 
     r->status.evals_total = so->population * so->generations;
     r->max_archive = r->status.evals_total + 1;
     r->seconds = arena_push_zero(keep, (size_t)n_workers, sizeof *r->seconds);
-    r->workers = arena_push_zero(keep, (size_t)n_workers, sizeof *r->workers);
     r->items = arena_push(keep, (size_t)r->max_items, sizeof *r->items);
     r->work = arena_push(keep, (size_t)r->max_items, sizeof *r->work);
     r->load_memory = arena_carve(keep, workload_plan_bytes(r->max_items, n_workers));
@@ -345,10 +299,8 @@ static bool run_init(struct run *r, struct arena *keep, const struct run_config 
     archmap_init(&r->scores, keep);
     archmap_init(&r->costs, keep);
     archmap_init(&r->seen, keep);
-    for (int i = 0; i < n_workers; i++) {
-        if (!arena_init(&r->workers[i], c->worker_bytes, e)) {
-            return false;
-        }
+    if (!arena_init(&r->memory, c->memory_bytes, e)) {
+        return false;
     }
     const char *path = arena_printf(keep, "%s/evals.csv", c->dir);
     if (c->resume && !runlog_read(&r->logged, &r->n_logged, keep, c->space, path, e)) {
@@ -379,14 +331,14 @@ static bool run_loop(struct run *r, struct file_log *generations, bool *interrup
             return true;
         }
         if (n > 0) {
-            run_tell(r, r->workers[0]);
+            run_tell(r, r->memory);
         }
         in_generation += n;
         /* The search knows when a generation is over; what is left at the end is one too. */
         bool over = n == 0 || c->search->generation(r->search) >= r->status.generation;
         if (in_generation > 0 && over) {
             in_generation = 0;
-            if (!run_files_generation(r, generations, r->workers[0], e)) {
+            if (!run_files_generation(r, generations, r->memory, e)) {
                 return false;
             }
         }
@@ -414,7 +366,7 @@ static void run_answer(const struct run *r, struct run_result *result)
 
 static bool run_finish(struct run *r, struct run_result *result, struct err *e)
 {
-    struct arena tmp = r->workers[0];
+    struct arena tmp = r->memory;
     result->front = arena_push(r->keep, (size_t)r->n_archive + 1, sizeof *result->front);
     result->n_front = run_files_front(r, result->front, tmp);
     run_answer(r, result);
@@ -450,8 +402,6 @@ bool run_search(struct run_result *result, struct arena *keep, const struct run_
               run_loop(&r, &generations, &result->interrupted, e) && run_finish(&r, result, e);
     file_log_close(&generations);
     file_log_close(&r.log);
-    for (int i = 0; r.workers && i < config->mc->n_threads; i++) {
-        arena_release(&r.workers[i]);
-    }
+    arena_release(&r.memory);
     return ok;
 }

@@ -42,7 +42,7 @@ struct run_config {
     const void *known_score_ctx;
     const struct cost *cost;
     const struct machine *mc; /* n_threads workers, one candidate each */
-    size_t worker_bytes;      /* memory of one worker; a candidate that needs more is infeasible */
+    size_t memory_bytes;      /* of all workers; a candidate that needs more is infeasible */
     int n_shortlist;          /* networks named beside the front; 0 = none */
     bool keep_disconnected;   /* take networks whose output ignores their input as they come */
     double (*accuracy)(const void *ctx,

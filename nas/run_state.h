@@ -1,5 +1,5 @@
-/* run_state.h: the insides of a run, shared by nas/run.c (the loop) and nas/run_files.c (what it
- * writes). */
+/* run_state.h: the insides of a run, shared by nas/run.c (the loop), nas/run_score.c (its networks)
+ * and nas/run_files.c (what it writes). */
 #ifndef NAS_RUN_STATE_H
 #define NAS_RUN_STATE_H
 
@@ -16,7 +16,7 @@ struct run {
     struct run_status status;
     double start_s, prior_s;        /* clock at the start; seconds of the runs before this one */
     double (*seconds)[RUN_N_TIMES]; /* [workers] */
-    struct arena *workers;          /* [workers] scratch */
+    struct arena memory;            /* scratch; what workers share while they score */
     void *search;                   /* state of the search */
 
     struct archmap scores;      /* canonical architecture -> score (NaN = diverged) */
@@ -36,10 +36,10 @@ struct run {
 
     struct run_item *items; /* [n_items] the generation being evaluated */
     int n_items, max_items, first_eval;
-    struct workload_item *work; /* [n_items] */
+    struct workload_item *work; /* [max_items] */
     struct workload load;
     struct arena load_memory; /* for `load` */
-    struct err err; /* the first error of the world met by a worker, by index */
+    struct err err;           /* the first error of the world met by a worker, by index */
     int err_item;
 };
 
@@ -52,8 +52,15 @@ struct run_item {
     bool known;    /* its score was not computed here: a pool or a table has it */
     double score, cost, diversity; /* NaN = none */
     double seconds;
-    struct err err; /* code ERR_NONE unless the world failed it */
+    size_t spare_bytes; /* of its network (nn/graph.h) */
+    struct err err;     /* code ERR_NONE unless the world failed it */
 };
+
+/* What the items at hand take, and whose turn it is: r->work, r->load. */
+void run_score_share(struct run *r);
+
+/* Build the item's network and score it; runs on a worker, in its share of r->memory. */
+void run_score_item(struct run *r, struct run_item *item, int worker);
 
 /* The non-dominated members of the archive (higher score, lower cost), ascending cost; diversity
  * within the front. */

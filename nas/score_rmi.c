@@ -55,14 +55,10 @@ static size_t score_rmi_plan_bytes(const struct machine *mc, const struct graph 
     for (int i = 0; i < g->n_taps; i++) {
         gram = MAX(gram, cka_gram_scratch_bytes(mc, b->n, shape_count(g->nodes[g->taps[i]].shape)));
     }
-    size_t params = 0;
-    for (int i = 0; i < g->n_params; i++) {
-        params += arena_round(g->params[i].count * sizeof(float));
-    }
     struct optim_config config = score_rmi_optim(NULL);
     return net_plan_bytes(mc, g, b->n, NET_TRAIN) + optim_plan_bytes(g, &config) + gram +
-           arena_round(nn * sizeof(double)) + arena_round(nn * sizeof(float)) + 2 * params +
-           (size_t)(1 << 20);
+           arena_round(nn * sizeof(double)) + arena_round(nn * sizeof(float)) +
+           (size_t)(1 << 16);
 }
 
 /* One candidate at work. */

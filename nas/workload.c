@@ -25,8 +25,8 @@ size_t workload_plan_bytes(int n, int n_workers)
            arena_round((size_t)n_workers * sizeof(struct workload_slot));
 }
 
-void workload_init(struct workload *w, struct arena *keep, const struct workload_item *items,
-                   int n, int n_workers, size_t cap)
+void workload_init(struct workload *w, struct arena *keep, const struct workload_item *items, int n,
+                   int n_workers, size_t cap)
 {
     ASSERT(n >= 0 && n_workers > 0);
     *w = (struct workload){.items = items, .n = n, .n_workers = n_workers, .cap = cap};

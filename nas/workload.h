@@ -37,8 +37,8 @@ size_t workload_plan_bytes(int n, int n_workers);
  * the end. An item that needs more than cap has bytes 0, and work must refuse it. items, and what
  * is pushed to keep, must last as long as w.
  */
-void workload_init(struct workload *w, struct arena *keep, const struct workload_item *items,
-                   int n, int n_workers, size_t cap);
+void workload_init(struct workload *w, struct arena *keep, const struct workload_item *items, int n,
+                   int n_workers, size_t cap);
 
 /* A threads_claim_fn but for its ctx: the first in turn whose memory fits beside that of the items
  * at work. The worker's own item before is over. */

@@ -32,6 +32,9 @@ result "a search runs to its end" $?
 ./hdnas search $options --threads 2 --out "$work/two" >/dev/null 2>"$work/err" && same "$work/whole" "$work/two"
 result "the same bytes on two threads" $?
 
+./hdnas search $options --threads 2 --memory 200 --out "$work/narrow" >/dev/null 2>"$work/err" && same "$work/whole" "$work/narrow"
+result "the same bytes where workers wait for each other's memory" $?
+
 kill_at KILL "$work/killed" 8 ./hdnas search $options --threads 2 --out "$work/killed"
 first=$(rows "$work/killed/evals.csv")
 kill_at KILL "$work/killed" 24 ./hdnas search --quiet --resume "$work/killed"

@@ -1,4 +1,5 @@
-/* Whose turn it is: order of begin, memory that items at work share, results in order all the same. */
+/* Whose turn it is: order of begin, memory that items at work share, results in order all the same.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,8 +68,7 @@ static void test_turns(void **state)
     }
     for (int i = tail; i < N; i++) {
         assert_true(f->order[i] >= tail);
-        assert_true(i == tail ||
-                    f->items[f->order[i - 1]].length >= f->items[f->order[i]].length);
+        assert_true(i == tail || f->items[f->order[i - 1]].length >= f->items[f->order[i]].length);
         assert_int_equal(f->items[f->order[i]].length > 0, i < tail + 16);
     }
 }
@@ -111,7 +111,8 @@ static void test_places(void **state)
     assert_true(waits > 0 && together > N / 2);
 }
 
-/* Two that fill the range exactly run together, whoever comes first and whatever was there before. */
+/* Two that fill the range exactly run together, whoever comes first and whatever was there before.
+ */
 static void test_two_fill(void **state)
 {
     struct fixture *f = *state;
