@@ -22,8 +22,6 @@
 /* Pixels of 1x1 convolutions that one item does, and floats of them copied at once under ReLU (16
  * KiB: a third of the smallest L1). */
 enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_FLAT_FLOATS = 4096 };
-/* Pieces of the inner dimension between which far pixels are asked for, at most. */
-enum { DIRECT_FAR_TAPS = 16 };
 /* Source channels from which on a strided row takes long enough to ask for the next one; writes at
  * stride 1 the processor foresees. */
 enum { DIRECT_FAR_CHANNELS = 16 };
@@ -132,22 +130,16 @@ static void direct_flat_pixels(const struct direct_job *d, const float *x, size_
                                size_t n_ahead)
 {
     int groups = d->j->s->groups, sg = d->m.src_c / groups, dg = d->m.dst_c / groups;
-    int n_taps = n_ahead > 0 ? MIN((int)DIRECT_FAR_TAPS, DIV_UP(sg, 16)) : 1;
     size_t next = p0 + n, src_c = (size_t)d->m.src_c, dst_c = (size_t)d->m.dst_c;
-    struct kernel_tap taps[DIRECT_FAR_TAPS];
+    struct kernel_tap tap = {.n = sg};
     struct kernel_post post;
-    for (int t = 0; t < n_taps; t++) {
-        int first = sg * t / n_taps;
-        taps[t] = (struct kernel_tap){
-            .x = first, .w = (ptrdiff_t)first * d->m.dst_c, .n = sg * (t + 1) / n_taps - first};
-    }
     for (int i = 0; i < groups; i++) {
         size_t at = p0 * (size_t)d->m.dst_c + (size_t)(i * dg);
         struct kernel_gemm g = {.x = x + i * sg,
                                 .w = d->w + i * dg,
                                 .y = d->j->out + at,
-                                .taps = taps,
-                                .n_taps = n_taps,
+                                .taps = &tap,
+                                .n_taps = 1,
                                 .x_row = d->m.src_c,
                                 .x_inner = 1,
                                 .w_inner = d->m.dst_c,
@@ -171,9 +163,10 @@ static void direct_flat_item(void *ctx, int item, int i_thread)
     size_t p = (size_t)item * DIRECT_FLAT_PIXELS, end = MIN(n, p + DIRECT_FLAT_PIXELS);
     size_t step = MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
     float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
-    /* Short rows are foreseen by the processor, and tiles one register wide are short of loads. */
-    size_t widest = MAX(c, (size_t)d->m.dst_c);
-    bool far = c > 16 && widest > (d->m.dst_c > 16 ? 32 : 64) && n * widest > CONV_FAR_FLOATS;
+    /* Narrower registers multiply more slowly: there the processor itself foresees more. */
+    size_t dst_c = (size_t)d->m.dst_c, widest = MAX(c, dst_c);
+    bool far = d->j->mc->tier >= CPU_AVX512 ? n * (c + dst_c) > CONV_FAR_FLOATS
+                                            : c > 16 && widest > 64 && n * widest > CONV_FAR_FLOATS;
     for (; p < end; p += step) {
         size_t rows = MIN(step, end - p);
         const float *x = d->src + p * c;

@@ -60,7 +60,7 @@ struct kernel_post;
 bool conv_direct_post(const struct conv_job *j, struct kernel_post *post, size_t at, int col);
 
 /* Tensors of more floats than this come from L3 or memory: asking for them ahead pays, and costs a
- * few percent below (1x1 96->16 32x32 n=32: 1.24 -> .81 ms; 32->32 16x16: .081 -> .087). */
+ * few percent below. */
 enum { CONV_FAR_FLOATS = 524288 };
 
 /* Ask for a block of n_rows rows of row_floats floats, row_step apart, to be brought near while

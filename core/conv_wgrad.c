@@ -24,8 +24,6 @@ enum { WGRAD_MIN_PIXELS = 64 };
 /* 1x1, from so many weights on: a part has so many pixels, else dw of the parts is most of what is
  * moved (1104 -> 184 channels, 32 images of 4x4: 1.24 -> .91 ms), and a block so many. */
 enum { WGRAD_MANY_WEIGHTS = 8192, WGRAD_PART_PIXELS = 1024, WGRAD_MANY_PIXELS = 128 };
-/* Pixels between which the next ones of far tensors are asked for. */
-enum { WGRAD_FAR_PIXELS = 16, WGRAD_FAR_TAPS = WGRAD_BLOCK_FLOATS / 64 / WGRAD_FAR_PIXELS + 1 };
 
 struct wgrad_job {
     const struct conv_job *j;
@@ -74,7 +72,8 @@ static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_s
     g.turned_floats = g.flip ? arena_round(g.n_weights * sizeof(float)) / sizeof(float) : 0;
     size_t n_x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
     size_t n_dy = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
-    g.far = MAX(n_x, n_dy) > CONV_FAR_FLOATS && MAX(s->c, s->k) > 64;
+    g.far = g.flat ? n_x + n_dy > CONV_FAR_FLOATS && MAX(s->c, s->k) > 16
+                   : MAX(n_x, n_dy) > CONV_FAR_FLOATS && MAX(s->c, s->k) > 64;
     bool split = mc->n_threads > 1 && g.n_parts < 2 * mc->n_threads && (!g.flat || s->groups == 1);
     g.n_slices = !split ? 1 : g.flat ? DIV_UP(2 * mc->n_threads, g.n_parts) : s->kh;
     return g;
@@ -151,21 +150,15 @@ static void wgrad_flat_block(const struct wgrad_job *w, float *dw, const float *
                              int n, int r0, int r1, const struct kernel_ahead ahead[2], bool fresh)
 {
     const struct conv_shape *s = w->j->s;
-    int cg = s->c / s->groups, kg = s->k / s->groups, n_taps = 0;
+    int cg = s->c / s->groups, kg = s->k / s->groups;
     ptrdiff_t x_inner = w->flip ? s->k : s->c, w_inner = w->flip ? s->c : s->k;
-    int run = w->far ? (int)WGRAD_FAR_PIXELS : n;
-    struct kernel_tap taps[WGRAD_FAR_TAPS];
-    for (int p = 0; p < n; p += run) {
-        ASSERT(n_taps < WGRAD_FAR_TAPS);
-        taps[n_taps++] =
-            (struct kernel_tap){.x = p * x_inner, .w = p * w_inner, .n = MIN(run, n - p)};
-    }
+    struct kernel_tap tap = {.n = n};
     for (int g = 0; g < s->groups; g++) {
         struct kernel_gemm m = {.x = (w->flip ? dy : x) + g * cg + r0,
                                 .w = (w->flip ? x : dy) + g * kg,
                                 .y = dw + g * kg + (ptrdiff_t)r0 * w_inner,
-                                .taps = taps,
-                                .n_taps = n_taps,
+                                .taps = &tap,
+                                .n_taps = 1,
                                 .x_row = 1,
                                 .x_inner = x_inner,
                                 .w_inner = w_inner,

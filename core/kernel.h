@@ -50,8 +50,8 @@ struct kernel_post {
     bool into;           /* y += v, else y = v */
 };
 
-/* n floats that will be needed soon: asked for in pieces while other work goes on, a piece before
- * each tap of each tile. Never more than a hint; NULL and 0 are none. */
+/* n floats that will be needed soon: asked for in pieces while other work goes on. Never more than a
+ * hint; NULL and 0 are none. */
 struct kernel_ahead {
     const float *p;
     size_t n;
