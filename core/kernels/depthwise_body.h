@@ -1,7 +1,7 @@
 /*
- * depthwise_body.h: depthwise work, a register of channels of up to eight pixels at a time: a
- * column of the input is loaded once for all the pixels that see it. Pixels at a border, and
- * channels that do not fill a register, read through masks.
+ * depthwise_body.h: depthwise work, a register of channels of up to eight pixels at a time, or two
+ * of up to four: a column of the input is loaded once for all the pixels that see it. Pixels at a
+ * border, and channels that do not fill a register, read through masks.
  */
 #ifndef CORE_KERNELS_DEPTHWISE_BODY_H
 #define CORE_KERNELS_DEPTHWISE_BODY_H
@@ -9,8 +9,9 @@
 #include "core/kernels/ahead_body.h"
 #include "core/kernels/post_body.h"
 
-/* Eight sums hide the latency of two units. */
-enum { DEPTH_PIXELS = 8 };
+/* Eight sums hide the latency of two units. Where there are thirty-two registers, few pixels are
+ * done with two neighbouring registers of channels. */
+enum { DEPTH_PIXELS = 8, DEPTH_FEW_PIXELS = 4, DEPTH_VECS = SIMD_ROWS_1 > 16 ? 2 : 1 };
 
 /* Which columns may not exist: none; those that only the first or the last pixel sees; any. */
 enum depth_border { DEPTH_INNER, DEPTH_EDGES, DEPTH_ANY };
@@ -43,22 +44,25 @@ SIMD_INLINE bool depth_exists(const int P, const int KW, const int S, const int 
     return sure || __builtin_expect(col >= r->lo && col < r->hi, 1);
 }
 
-/* acc[p] += KW places of one kernel row, S columns from pixel to pixel; x is column col. */
-SIMD_INLINE void depth_run(const int P, const int KW, const int S, v_f32 acc[DEPTH_PIXELS],
-                           const struct depth_read *r, const float *x, ptrdiff_t col,
-                           ptrdiff_t x_col, const float *w, ptrdiff_t w_col)
+/* acc[p * V + v] += KW places of one kernel row, S columns from pixel to pixel; x is column col. */
+SIMD_INLINE void depth_run(const int P, const int V, const int KW, const int S,
+                           v_f32 acc[DEPTH_PIXELS], const struct depth_read *r, const float *x,
+                           ptrdiff_t col, ptrdiff_t x_col, const float *w, ptrdiff_t w_col)
 {
-    v_f32 wv[5];
-    V_FOR (q, KW) {
-        wv[q] = v_get(w + q * w_col, r->part, r->m);
+    v_f32 wv[5 * DEPTH_VECS];
+    V_FOR (q, KW * V) {
+        wv[q] = v_get(w + q / V * w_col + q % V * VL, r->part, r->m);
     }
     V_FOR (j, (P - 1) * S + KW) {
         const bool seen = j % S < KW; /* by some pixel */
         if (seen && depth_exists(P, KW, S, j, r, col + j)) {
-            const v_f32 v = depth_x(r, x);
-            V_FOR (q, KW) {
-                if (j >= q && (j - q) % S == 0 && (j - q) / S < P) {
-                    acc[(j - q) / S] = v_fma(v, wv[q], acc[(j - q) / S]);
+            V_FOR (v, V) {
+                const v_f32 b = depth_x(r, x + v * VL);
+                V_FOR (q, KW) {
+                    if (j >= q && (j - q) % S == 0 && (j - q) / S < P) {
+                        const int sum = (j - q) / S * V + v;
+                        acc[sum] = v_fma(b, wv[q * V + v], acc[sum]);
+                    }
                 }
             }
         }
@@ -67,31 +71,31 @@ SIMD_INLINE void depth_run(const int P, const int KW, const int S, v_f32 acc[DEP
     }
 }
 
-SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth *d,
+SIMD_INLINE void depth_tile(const int P, const int V, const int S, const struct kernel_depth *d,
                             const struct kernel_depth_row *row, const struct depth_read *r,
                             size_t first, int i)
 {
     const ptrdiff_t x_col = d->x_col, w_col = d->w_col, col = (ptrdiff_t)first * d->stride;
     const float *x = d->x + col * x_col + i, *w = d->w + i;
     v_f32 acc[DEPTH_PIXELS];
-    V_FOR (p, P) {
+    V_FOR (p, P * V) {
         acc[p] = v_zero();
     }
     for (int t = 0; t < row->n_taps; t++) {
         const struct kernel_tap tap = row->taps[t];
         switch (tap.n) {
         case 2:
-            depth_run(P, 2, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
+            depth_run(P, V, 2, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
             break;
         case 3:
-            depth_run(P, 3, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
+            depth_run(P, V, 3, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
             break;
         case 5:
-            depth_run(P, 5, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
+            depth_run(P, V, 5, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
             break;
         default:
             for (int q = 0; q < tap.n; q++) {
-                depth_run(P, 1, S, acc, r, x + tap.x + q * x_col, col + q, x_col,
+                depth_run(P, V, 1, S, acc, r, x + tap.x + q * x_col, col + q, x_col,
                           w + tap.w + q * w_col, w_col);
             }
             break;
@@ -103,16 +107,19 @@ SIMD_INLINE void depth_tile(const int P, const int S, const struct kernel_depth 
     ptrdiff_t at = row->y + (ptrdiff_t)first * d->y_pixel + i;
     const ptrdiff_t y_pixel = d->y_pixel;
     V_FOR (p, P) {
-        if (post) {
-            acc[p] = post_value(post, acc[p], y, at, i, r->m);
+        V_FOR (v, V) {
+            v_f32 sum = acc[p * V + v];
+            if (post) {
+                sum = post_value(post, sum, y, at + v * VL, i + v * VL, r->m);
+            }
+            v_put(y + at + v * VL, sum, r->part, r->m);
         }
-        v_put(y + at, acc[p], r->part, r->m);
         at += y_pixel;
     }
 }
 
-/* One register of channels of P pixels of all rows: what one row has read is near for the next. */
-SIMD_INLINE void depth_channels(const int P, const int S, const struct kernel_depth *d,
+/* V registers of channels of P pixels of all rows: what one row has read is near for the next. */
+SIMD_INLINE void depth_channels(const int P, const int V, const int S, const struct kernel_depth *d,
                                 const struct depth_read *r, struct ahead *ahead, size_t first,
                                 int i)
 {
@@ -120,7 +127,7 @@ SIMD_INLINE void depth_channels(const int P, const int S, const struct kernel_de
         if (ahead->lines > 0) {
             ahead_ask(ahead);
         }
-        depth_tile(P, S, d, &d->rows[k], r, first, i);
+        depth_tile(P, V, S, d, &d->rows[k], r, first, i);
     }
 }
 
@@ -135,34 +142,35 @@ SIMD_INLINE void depth_pixels(const int P, const int S, const struct kernel_dept
 {
     const ptrdiff_t col = (ptrdiff_t)first * d->stride;
     const ptrdiff_t last = col + (P - 1) * d->stride;
+    const int V = P <= DEPTH_FEW_PIXELS ? (int)DEPTH_VECS : 1;
     int i = 0;
     const bool inner = col >= d->lo && last + taps->widest <= d->hi;
     if (inner && !d->relu) {
         const struct depth_read r = {.m = v_first(VL)};
-        for (; i + VL <= d->c; i += VL) {
-            depth_channels(P, S, d, &r, ahead, first, i);
+        for (; i + V * VL <= d->c; i += V * VL) {
+            depth_channels(P, V, S, d, &r, ahead, first, i);
         }
     } else if (col + taps->narrowest > d->lo && last < d->hi && !d->relu) {
         const struct depth_read r = {
             .lo = d->lo, .hi = d->hi, .border = DEPTH_EDGES, .m = v_first(VL)};
-        for (; i + VL <= d->c; i += VL) {
-            depth_channels(P, S, d, &r, ahead, first, i);
+        for (; i + V * VL <= d->c; i += V * VL) {
+            depth_channels(P, V, S, d, &r, ahead, first, i);
         }
     } else {
         const struct depth_read r = {
             .lo = d->lo, .hi = d->hi, .border = DEPTH_ANY, .relu = d->relu, .m = v_first(VL)};
-        for (; i + VL <= d->c; i += VL) {
-            depth_channels(P, S, d, &r, ahead, first, i);
+        for (; i + V * VL <= d->c; i += V * VL) {
+            depth_channels(P, V, S, d, &r, ahead, first, i);
         }
     }
-    if (i < d->c) {
+    for (; i < d->c; i += VL) {
         const struct depth_read r = {.lo = d->lo,
                                      .hi = d->hi,
                                      .border = DEPTH_ANY,
                                      .part = true,
                                      .relu = d->relu,
                                      .m = v_first(d->c - i)};
-        depth_channels(P, S, d, &r, ahead, first, i);
+        depth_channels(P, 1, S, d, &r, ahead, first, i);
     }
 }
 
@@ -209,7 +217,9 @@ void SIMD_NAME(depthwise_rows_f32)(const struct kernel_depth *d)
     depth_pixels_fn *const *fns = depth_fns[d->stride == 2];
     const struct depth_taps taps = depth_taps_of(d);
     size_t left = d->n_pixels, n_tiles = (left + most - 1) / most;
-    struct ahead ahead = ahead_of(d->ahead, n_tiles * (size_t)(d->n_rows * ((d->c + VL - 1) / VL)));
+    const int together = VL * (left <= DEPTH_FEW_PIXELS ? (int)DEPTH_VECS : 1);
+    const size_t pieces = (size_t)d->n_rows * (size_t)((d->c + together - 1) / together);
+    struct ahead ahead = ahead_of(d->ahead, n_tiles * pieces);
     for (size_t first = 0; left > 0; n_tiles--) {
         size_t p = (left + n_tiles - 1) / n_tiles;
         fns[p - 1](d, &taps, &ahead, first);

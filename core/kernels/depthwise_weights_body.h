@@ -6,10 +6,9 @@
  */
 #include "core/kernels/depthwise_body.h"
 
-/* Registers of channels done together: nine sums each and their dy fit. Pixels whose dy stay in
+/* Nine sums each of the registers of channels done together, and the dy of some pixels, stay in
  * registers while the columns they see pass by, each loaded once. */
-enum { DEPTH_VECS = SIMD_ROWS_1 > 16 ? 2 : 1, DEPTH_SUMS = 9 * DEPTH_VECS };
-enum { DEPTH_WEIGHT_PIXELS = 4 };
+enum { DEPTH_SUMS = 9 * DEPTH_VECS, DEPTH_WEIGHT_PIXELS = 4 };
 
 /* What does not change from pixel to pixel; i: first channel. */
 struct depth_sums {
@@ -19,8 +18,8 @@ struct depth_sums {
 };
 
 /* acc[(k * COLS + j) * V + v] += P pixels, S columns apart, by kernel rows K0 .. K1 - 1, all
- * inside. x: the row that kernel row 0 meets, at column col of the image, which place 0 brings to the first
- * pixel. */
+ * inside. x: the row that kernel row 0 meets, at column col of the image, which place 0 brings to
+ * the first pixel. */
 SIMD_INLINE void depth_add(const int V, const int K0, const int K1, const int COLS, const int P,
                            const int S, v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
                            const float *x, const float *dy, ptrdiff_t col)

@@ -18,9 +18,9 @@ enum { GEMM_MAX_ACC = 32, GEMM_MAX_KB = 4, GEMM_MAX_ROWS = SIMD_ROWS_1 };
  * gemm_bf16.h. */
 #define GEMM_FUNCTION(isa, name) isa(name)
 
-/* Lines that a tile asks for at each step, where it asks: about as many as a tile like it reads anew.
- * Asked for between taps instead, in loops of their own, they cost a quarter of the time (1x1 96 ->
- * 16 from L2: .040 -> .033 ms). */
+/* Lines that a tile asks for at each step, where it asks: about as many as a tile like it reads
+ * anew. Asked for between taps instead, in loops of their own, they cost a quarter of the time (1x1
+ * 96 -> 16 from L2: .040 -> .033 ms). */
 #define GEMM_FAR_LINES(P, KB) ((KB) > 1 ? 2 : (P) > 20 ? 3 : (P) > 8 ? 2 : 1)
 
 /* The pointers of one tile. */
