@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "nn/loss.h"
+#include "nn/plan.h"
 #include "tests/networks.h"
 
 #include <math.h>
