@@ -20,31 +20,24 @@ static inline struct ahead ahead_of(const struct kernel_ahead runs[2], size_t pi
                           .lines = pieces > 0 ? (lines + pieces - 1) / pieces : 0};
 }
 
-/* The run from which the next n pieces come: of the first run and then of the second. Its n is 0
- * at the end of both. */
-static inline struct kernel_ahead ahead_take(struct ahead *a, size_t n)
+/* The next piece: of the first run and then of the second. Its n is 0 at the end of both. */
+static inline struct kernel_ahead ahead_take(struct ahead *a)
 {
     struct kernel_ahead *from = &a->left[a->left[0].n > 0 ? 0 : 1];
-    size_t floats = a->lines * n * AHEAD_LINE;
+    size_t floats = a->lines * AHEAD_LINE;
     struct kernel_ahead taken = {from->p, floats < from->n ? floats : from->n};
     from->p += taken.n;
     from->n -= taken.n;
     return taken;
 }
 
-/* Ask for n lines from p on. */
-static inline void ahead_lines(const float *p, int n)
-{
-    for (; n > 0; n--, p += AHEAD_LINE) {
-        __builtin_prefetch(p, 0, 2);
-    }
-}
-
 /* Ask for a piece now. */
 static inline void ahead_ask(struct ahead *a)
 {
-    struct kernel_ahead piece = ahead_take(a, 1);
-    ahead_lines(piece.p, (int)DIV_UP(piece.n, (size_t)AHEAD_LINE));
+    struct kernel_ahead piece = ahead_take(a);
+    for (size_t i = 0; i < piece.n; i += AHEAD_LINE) {
+        __builtin_prefetch(piece.p + i, 0, 2);
+    }
 }
 
 #endif

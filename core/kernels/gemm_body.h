@@ -209,17 +209,10 @@ SIMD_TILES_1(GEMM_TILE_NEAR)
 
 /* [lines asked for][last vector not full][columns of vectors - 1][rows - 1] */
 static gemm_tile_fn *const gemm_tiles[2][2][GEMM_MAX_KB][GEMM_MAX_ROWS] = {
-#define GEMM_ROW(P, KB) [0][0][KB - 1][P - 1] = gemm_tile_##P##x##KB,
+#define GEMM_ROW(P, KB)                                                                            \
+    [0][0][KB - 1][P - 1] = gemm_tile_##P##x##KB, [0][1][KB - 1][P - 1] = gemm_part_##P##x##KB,    \
+    [1][0][KB - 1][P - 1] = gemm_far_##P##x##KB, [1][1][KB - 1][P - 1] = gemm_far_part_##P##x##KB,
     SIMD_TILES(GEMM_ROW)
-#undef GEMM_ROW
-#define GEMM_ROW(P, KB) [0][1][KB - 1][P - 1] = gemm_part_##P##x##KB,
-        SIMD_TILES(GEMM_ROW)
-#undef GEMM_ROW
-#define GEMM_ROW(P, KB) [1][0][KB - 1][P - 1] = gemm_far_##P##x##KB,
-            SIMD_TILES(GEMM_ROW)
-#undef GEMM_ROW
-#define GEMM_ROW(P, KB) [1][1][KB - 1][P - 1] = gemm_far_part_##P##x##KB,
-                SIMD_TILES(GEMM_ROW)
 #undef GEMM_ROW
 };
 
@@ -340,7 +333,7 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
             at.y_offset = (ptrdiff_t)r * g->y_row + v * VL;
             at.y = g->y + at.y_offset;
             if (far) {
-                struct kernel_ahead run = ahead_take(&ahead, 1);
+                struct kernel_ahead run = ahead_take(&ahead);
                 at.ahead = run.p;
                 at.ahead_lines = (int)(run.n / AHEAD_LINE);
             }
