@@ -109,7 +109,6 @@ static bool judge_draw(struct judge *j, struct net *reference, const struct opti
     struct reference_options ro = {
         .n_draw = (int)options_int(o, "draw"),
         .n_keep = (int)options_int(o, "batch-size"),
-        .seed = loader.seed,
     };
     /* Given back before the reference is at work. */
     if (!arena_init(&data, judge_worker_bytes(o, 1), e)) {

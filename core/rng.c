@@ -2,12 +2,16 @@
 
 #include <math.h>
 
-static uint64_t splitmix64(uint64_t *state)
+uint64_t rng_mix(uint64_t z)
 {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
+}
+
+static uint64_t splitmix64(uint64_t *state)
+{
+    return rng_mix(*state += 0x9e3779b97f4a7c15u);
 }
 
 struct rng rng_key(uint64_t seed, enum rng_purpose purpose, uint64_t index)

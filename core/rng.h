@@ -30,6 +30,9 @@ struct rng {
     uint64_t s[4];
 };
 
+/* z with its bits mixed, one to one: splitmix64's output, good as a hash. */
+uint64_t rng_mix(uint64_t z);
+
 struct rng rng_key(uint64_t seed, enum rng_purpose purpose, uint64_t index);
 
 uint64_t rng_u64(struct rng *r);

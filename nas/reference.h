@@ -11,7 +11,6 @@
 struct reference_options {
     int n_draw; /* images drawn (512) */
     int n_keep; /* lowest cross-entropy kept (32) */
-    uint64_t seed;
 };
 
 /* Images to choose from. */

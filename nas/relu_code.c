@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/rng.h"
+
 int relu_code_times(const struct graph *g, int node)
 {
     const struct node *relu = &g->nodes[node];
@@ -118,19 +120,13 @@ size_t relu_code_patterns_bytes(const struct graph *g)
            arena_round(most * sizeof(uint64_t));
 }
 
-static uint64_t relu_code_mix(uint64_t x) /* splitmix64's steps */
-{
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    return (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-}
-
 /* patterns[units] over n images; those beyond the 64th are mixed in, 64 at a time. */
 static void relu_code_columns(uint64_t *patterns, const float *x, size_t units, int n)
 {
     memset(patterns, 0, units * sizeof *patterns);
     for (int i = 0; i < n; i++) {
         for (size_t u = 0; i > 0 && i % 64 == 0 && u < units; u++) {
-            patterns[u] = relu_code_mix(patterns[u]);
+            patterns[u] = rng_mix(patterns[u]);
         }
         const float *row = x + (size_t)i * units;
         for (size_t u = 0; u < units; u++) {
@@ -142,8 +138,7 @@ static void relu_code_columns(uint64_t *patterns, const float *x, size_t units, 
 /* Is the pattern new to the set? 0 marks a free place, so it is no member. */
 static bool relu_code_enter(uint64_t *set, size_t places, uint64_t pattern)
 {
-    uint64_t x = relu_code_mix(pattern);
-    size_t at = (size_t)(x ^ (x >> 31)) & (places - 1);
+    size_t at = (size_t)rng_mix(pattern) & (places - 1);
     while (set[at] != 0 && set[at] != pattern) {
         at = (at + 1) & (places - 1);
     }

@@ -94,13 +94,13 @@ static void score_az_add_product(const struct machine *mc, double *mat, const fl
 }
 
 /* cov[c, c] = mean over pixels of f^T f, f less its mean. */
-static void score_az_covariance(const struct machine *mc, double *cov, double *mean,
-                                const struct tensor *f, struct arena tmp)
+static void score_az_covariance(const struct machine *mc, double *cov, const struct tensor *f,
+                                struct arena tmp)
 {
     size_t n = tensor_count(f) / (size_t)f->c, c = (size_t)f->c;
     float *rows = arena_push(&tmp, N_ROWS * c, sizeof *rows);
+    double *mean = arena_push_zero(&tmp, c, sizeof *mean);
     memset(cov, 0, c * c * sizeof *cov);
-    memset(mean, 0, c * sizeof *mean);
     for (size_t p = 0; p < n; p++) {
         for (size_t i = 0; i < c; i++) {
             mean[i] += (double)f->data[p * c + i];
@@ -126,8 +126,8 @@ static double score_az_entropy(const struct tape *tape, int node, struct arena t
     struct tensor f = tape_value(tape, node);
     size_t c = (size_t)f.c;
     double *cov = arena_push(&tmp, c * c, sizeof *cov);
-    double *mean = arena_push(&tmp, c, sizeof *mean), *values = arena_push(&tmp, c, sizeof *values);
-    score_az_covariance(tape->t->job->mc, cov, mean, &f, tmp);
+    double *values = arena_push(&tmp, c, sizeof *values);
+    score_az_covariance(tape->t->job->mc, cov, &f, tmp);
     linalg_eigenvalues(values, cov, f.c);
     double sum = 0, entropy = 0;
     for (int i = 0; i < f.c; i++) {

@@ -1,7 +1,5 @@
 #include "nas/workload.h"
 
-#include <stdlib.h>
-
 #include "core/threads.h"
 
 /* Turns at the end that go by length, for each worker: more than a generation's for two. */

@@ -1,7 +1,6 @@
 #include "nn/remake.h"
 
 #include <limits.h>
-#include <string.h>
 
 /* What a choice looks at. */
 struct remake {
@@ -12,16 +11,6 @@ struct remake {
     int *last;    /* [n_nodes] last one; INT_MAX where it is there to the end */
     int *made_by; /* [n_nodes] unit, -1 = none (the input) */
 };
-
-/* Does the unit's backward read the value of the node? */
-static bool reads(const struct unit *u, int node)
-{
-    bool any = u->node == node && plan_keeps(u, -1);
-    for (int i = 0; i < u->n_in; i++) {
-        any = any || (u->in[i] == node && plan_keeps(u, i));
-    }
-    return any;
-}
 
 static void find_readers(struct remake *r, struct arena *keep)
 {
@@ -43,7 +32,7 @@ static void find_readers(struct remake *r, struct arena *keep)
         const struct unit *u = &plan->units[plan->backward.steps[k].unit];
         for (int i = -1; i < u->n_in; i++) {
             int node = i < 0 ? u->node : u->in[i];
-            if (node != PLAN_ZERO && reads(u, node)) {
+            if (node != PLAN_ZERO && plan_keeps(u, i)) {
                 r->first[node] = MIN(r->first[node], k);
                 r->last[node] = MAX(r->last[node], k);
             }
@@ -101,7 +90,7 @@ static void insert_steps(const struct remake *r, struct arena *keep)
         for (int k = o->levels[l].first; k < o->levels[l].last; k++) {
             for (int i = 0; i < plan->n_units; i++) {
                 int node = plan->units[i].node;
-                if (plan->remade[node] && r->first[node] == k && r->made_by[node] == i) {
+                if (plan->remade[node] && r->first[node] == k) {
                     steps[n++] = (struct step){.kind = STEP_REMAKE, .unit = i};
                 }
             }
