@@ -21,15 +21,14 @@ static const struct option_spec score_options[] = {
     JUDGE_OPTIONS,
     {"as-given", OPTION_FLAG, NULL, NULL,
      "score each cell as written, not the canonical one of its isomorphism class (implied by "
-     "--init, --save-init)",
-     0, 0},
+     "--init, --save-init)", 0, 0},
     {"init", OPTION_TEXT, "FILE", NULL,
      "start from these weights (PyTorch names and layout); one architecture", 0, 0},
-    {"save-init", OPTION_TEXT, "FILE", NULL, "write the starting weights; one architecture", 0, 0},
+    {"save-init", OPTION_TEXT, "FILE", NULL,
+     "write the starting weights; one architecture", 0, 0},
     {"trace", OPTION_TEXT, "FILE", NULL,
      "write step,loss,cka1,..,cross_entropy,seconds of every step; several architectures are told "
-     "apart by a first column",
-     0, 0},
+     "apart by a first column", 0, 0},
     OPTIONS_COMMON,
 };
 /* clang-format on */

@@ -70,6 +70,12 @@ def front(which, cost, score):
     return out
 
 
+def shuffled(score, seed):
+    """The same order, ties at random."""
+    r = random.Random(seed)
+    return [s + 1e-9 * r.random() for s in score]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("tables")
@@ -92,14 +98,10 @@ def main():
             whole = hypervolume(zip(cost, error))
             for names in SCORES:
                 score = [sum(math.log(rank[s][i]) for s in names) for i in range(len(cells))]
-                gaps, members = [], []
-                for seed in range(20 if names == ("flops",) else 1):
-                    r = random.Random(seed)
-                    tied = [s + 1e-9 * r.random() for s in score] if names == ("flops",) else score
-                    found = front(which, cost, tied)
-                    gaps.append(100 * (1 - hypervolume([(cost[i], error[i]) for i in found]) / whole))
-                    members.append(len(found))
-                print(f"{data_set},{device},{'*'.join(names)},{lab.mean(gaps):.3f},{lab.mean(members):.0f}", flush=True)
+                orders = [shuffled(score, seed) for seed in range(20)] if names == ("flops",) else [score]
+                fronts = [front(which, cost, order) for order in orders]
+                gap = lab.mean([100 * (1 - hypervolume([(cost[i], error[i]) for i in f]) / whole) for f in fronts])
+                print(f"{data_set},{device},{'*'.join(names)},{gap:.3f},{lab.mean([len(f) for f in fronts]):.0f}", flush=True)
 
 
 if __name__ == "__main__":
