@@ -8,12 +8,15 @@ struct digest {
     void *state; /* the crypto library's; NULL once closed */
 };
 
-/* ERR_FAILED where the crypto library has no SHA-256. Close what was opened. */
+/* ERR_FAILED where the crypto library has no SHA-256. Close or drop what was opened. */
 MUST_USE bool digest_open(struct digest *d, struct err *e);
 
 void digest_add(struct digest *d, const void *bytes, size_t n);
 
 /* The digest of all pieces as 64 hex digits and a zero; frees the state. */
 void digest_close(struct digest *d, char hex[65]);
+
+/* Frees the state, if there is one still, without asking. */
+void digest_drop(struct digest *d);
 
 #endif

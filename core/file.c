@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/digest.h"
 
 /* One read or write: large enough that the calls cost nothing beside the copying, small enough for
  * a stack. */
@@ -310,32 +311,21 @@ bool file_sha256(const char *path, char hex[65], struct err *e)
     if (!open_regular(path, &fd, &n, e)) {
         return false;
     }
-    bool ok = false;
     unsigned char chunk[FILE_CHUNK_BYTES];
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    if (!md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1) {
-        err_set(e, ERR_FAILED, "%s: the crypto library has no SHA-256", path);
-        goto out;
-    }
-    for (;;) {
-        ssize_t got = read_some(fd, chunk, sizeof chunk);
+    struct digest sum = {0};
+    bool ok = digest_open(&sum, e);
+    for (ssize_t got = 1; ok && got > 0;) {
+        got = read_some(fd, chunk, sizeof chunk);
         if (got < 0) {
-            err_set(e, ERR_INPUT, "%s: cannot read: %s", path, strerror(errno));
-            goto out;
+            ok = err_set(e, ERR_INPUT, "%s: cannot read: %s", path, strerror(errno));
+        } else {
+            digest_add(&sum, chunk, (size_t)got);
         }
-        if (got == 0) {
-            break;
-        }
-        EVP_DigestUpdate(md, chunk, (size_t)got);
     }
-    EVP_DigestFinal_ex(md, digest, NULL);
-    for (int i = 0; i < 32; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    if (ok) {
+        digest_close(&sum, hex);
     }
-    ok = true;
-out:
-    EVP_MD_CTX_free(md);
+    digest_drop(&sum);
     close(fd);
     return ok;
 }

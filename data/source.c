@@ -1,6 +1,5 @@
 #include "data/source.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,18 +7,12 @@
 
 bool source_init(struct source *s, struct err *e)
 {
-    s->md = EVP_MD_CTX_new();
-    if (!s->md || EVP_DigestInit_ex(s->md, EVP_sha256(), NULL) != 1) {
-        source_release(s);
-        return err_set(e, ERR_FAILED, "the crypto library has no SHA-256");
-    }
-    return true;
+    return digest_open(&s->sum, e);
 }
 
 void source_release(struct source *s)
 {
-    EVP_MD_CTX_free(s->md);
-    s->md = NULL;
+    digest_drop(&s->sum);
 }
 
 bool source_read(struct source *s, struct arena *keep, const char *path, size_t max_bytes,
@@ -34,18 +27,12 @@ bool source_read(struct source *s, struct arena *keep, const char *path, size_t 
 
 void source_add(struct source *s, const void *bytes, size_t n)
 {
-    ASSERT(s->md);
-    EVP_DigestUpdate(s->md, bytes, n);
+    digest_add(&s->sum, bytes, n);
 }
 
 void source_sha256(struct source *s, char hex[65])
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    ASSERT(s->md);
-    EVP_DigestFinal_ex(s->md, digest, NULL);
-    for (int i = 0; i < 32; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    }
+    digest_close(&s->sum, hex);
 }
 
 bool source_path(char path[SOURCE_MAX_PATH], const char *dir, const char *name, struct err *e)

@@ -6,13 +6,12 @@
 #define DATA_SOURCE_H
 
 #include "core/arena.h"
+#include "core/digest.h"
 
 enum { SOURCE_MAX_PATH = 4096 };
 
-struct evp_md_ctx_st; /* of libcrypto */
-
 struct source {
-    struct evp_md_ctx_st *md;
+    struct digest sum;
 };
 
 MUST_USE bool source_init(struct source *s, struct err *e);
