@@ -40,7 +40,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
 CFLAGS  += -std=c11 $(OPT) $(WARN) -fno-math-errno -fno-trapping-math -fopenmp -I. $(SANITIZE)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
 LDFLAGS += -fopenmp $(SANITIZE)
-LDLIBS  += -lopenblas -lcjson -lz -lcurl -lcrypto -lm
+LDLIBS  += -lopenblas -lcjson -lz -lcrypto -ldl -lm
 
 LAYERS := core nn data nas cli
 KERNEL_SRC := $(foreach t,$(TIERS),$(wildcard core/kernels/*_$(t).c))

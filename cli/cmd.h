@@ -17,6 +17,7 @@ struct cmd {
     const char *examples; /* shown by hdnas CMD --help; one per line */
     const struct option_spec *options;
     int n_options;
+    bool light; /* has no parallel loop: starts without telling the threads how to wait */
     /* Options are parsed; args are what is left. The arena is the command's. False = e is filled.
      */
     bool (*run)(const struct options *o, struct arena *keep, struct err *e);

@@ -141,5 +141,6 @@ const struct cmd cmd_arch = {
                 "hdnas arch --space fbnet --image 224x224x3 --classes 1000 7818488874147327324245",
     .options = arch_options,
     .n_options = (int)N_ELEMS(arch_options),
+    .light = true,
     .run = arch_run,
 };

@@ -459,5 +459,6 @@ const struct cmd cmd_data = {
                 "hdnas data import HW-NAS-Bench-v1_0.pickle --out tables",
     .options = data_options,
     .n_options = (int)N_ELEMS(data_options),
+    .light = true,
     .run = data_run,
 };

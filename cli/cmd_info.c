@@ -203,5 +203,6 @@ const struct cmd cmd_info = {
                 "hdnas info --cpu avx2      # does this processor run that tier?",
     .options = info_options,
     .n_options = (int)N_ELEMS(info_options),
+    .light = true,
     .run = info_run,
 };

@@ -56,5 +56,6 @@ const struct cmd cmd_report = {
                 "hdnas report runs/*            # several at once",
     .options = report_options,
     .n_options = (int)N_ELEMS(report_options),
+    .light = true,
     .run = report_run,
 };

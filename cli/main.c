@@ -119,7 +119,6 @@ int main(int argc, char **argv)
 {
     const char *const *words = (const char *const *)argv;
     struct err e = {0};
-    main_calm_threads(argv);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, with its path */
     if (argc < 2) {
         help_program(stderr);
@@ -142,6 +141,9 @@ int main(int argc, char **argv)
         help_command(stdout, cmd);
         ok = main_flush(&e);
     } else {
+        if (!cmd->light) {
+            main_calm_threads(argv);
+        }
         ok = main_run(cmd, argc - 2, words + 2, &e);
     }
     if (!ok) {

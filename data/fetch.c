@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "data/fetch.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "data/network.h"
 #include "data/source.h"
 #include "data/tar.h"
 
@@ -92,11 +92,9 @@ static int fetch_progress(void *user, curl_off_t n_total, curl_off_t n_now, curl
     return job->stopped;
 }
 
-static bool fetch_failed(struct fetch_job *job, CURL *curl, CURLcode code, const char *url,
+static bool fetch_failed(struct fetch_job *job, CURLcode code, long status, const char *url,
                          const char *detail, struct err *e)
 {
-    long status = 0;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (job->write_errno) {
         return err_set(e, ERR_FAILED, "%s: cannot write what comes from %s: %s", job->options->dir,
                        url, strerror(job->write_errno));
@@ -111,31 +109,31 @@ static bool fetch_failed(struct fetch_job *job, CURL *curl, CURLcode code, const
         return err_set(e, ERR_FAILED, "%s: the connection ended early, after %zu bytes", url,
                        job->n);
     }
-    return err_set(e, ERR_FAILED, "%s: %s", url, *detail ? detail : curl_easy_strerror(code));
+    return err_set(e, ERR_FAILED, "%s: %s", url, detail);
 }
 
-static void fetch_set_up(CURL *curl, struct fetch_job *job, const char *url, char *detail)
+static void fetch_set_up(const struct network *net, CURL *curl, struct fetch_job *job, const char *url, char *detail)
 {
     long timeout_s = job->options->timeout_s > 0 ? job->options->timeout_s : 60;
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
-    curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)fetch_max_bytes);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "hdnas");
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, MIN(timeout_s, 30L));
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L); /* bytes a second, over the time below */
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, timeout_s);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, fetch_write);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, job);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, fetch_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, job);
-    curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)job->n_before);
+    net->easy_setopt(curl, CURLOPT_URL, url);
+    net->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    net->easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    net->easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    net->easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
+    net->easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+    net->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    net->easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)fetch_max_bytes);
+    net->easy_setopt(curl, CURLOPT_USERAGENT, "hdnas");
+    net->easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, MIN(timeout_s, 30L));
+    net->easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L); /* bytes a second, over the time below */
+    net->easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, timeout_s);
+    net->easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+    net->easy_setopt(curl, CURLOPT_WRITEFUNCTION, fetch_write);
+    net->easy_setopt(curl, CURLOPT_WRITEDATA, job);
+    net->easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    net->easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, fetch_progress);
+    net->easy_setopt(curl, CURLOPT_XFERINFODATA, job);
+    net->easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)job->n_before);
 }
 
 /* Append to the open .part file from job->n_before on. *cannot_resume: the server will not go on
@@ -144,14 +142,19 @@ static bool fetch_download(struct fetch_job *job, const char *url, bool *cannot_
                            struct err *e)
 {
     char detail[CURL_ERROR_SIZE] = "";
-    CURL *curl = curl_easy_init();
-    if (!curl) {
-        return err_set(e, ERR_FAILED, "%s: the network library does not start", url);
+    struct network net;
+    if (!network_open(&net, e)) {
+        return false;
     }
-    fetch_set_up(curl, job, url, detail);
-    CURLcode code = curl_easy_perform(curl);
+    CURL *curl = net.easy_init();
+    CURLcode code = CURLE_FAILED_INIT;
     long status = 0;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    if (curl) {
+        fetch_set_up(&net, curl, job, url, detail);
+        code = net.easy_perform(curl);
+        net.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        net.easy_cleanup(curl);
+    }
     *cannot_resume = job->n_before > 0 && (code == CURLE_RANGE_ERROR || status == 416);
     bool ok = code == CURLE_OK && !*cannot_resume;
     if (ok && (fflush(job->out) != 0 || fsync(fileno(job->out)) != 0)) {
@@ -159,9 +162,9 @@ static bool fetch_download(struct fetch_job *job, const char *url, bool *cannot_
         ok = false;
     }
     if (!ok) {
-        fetch_failed(job, curl, code, url, detail, e);
+        fetch_failed(job, code, status, url, *detail ? detail : net.easy_strerror(code), e);
     }
-    curl_easy_cleanup(curl);
+    network_close(&net);
     return ok;
 }
 
@@ -337,14 +340,10 @@ bool fetch_run(const struct fetch_set *set, const struct fetch_options *options,
     if (set->members[0].name && fetch_has_members(set, options)) {
         return true;
     }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
-        return err_set(e, ERR_FAILED, "the network library does not start");
-    }
     bool ok = true;
     for (int i = 0; ok && i < FETCH_MAX_FILES && set->files[i].name; i++) {
         ok = fetch_verified(set, options, &set->files[i], e);
     }
-    curl_global_cleanup();
     if (!ok) {
         return false;
     }

@@ -45,7 +45,7 @@ for name in $names; do
     mkdir -p "$build/corpus_$name" "$build/seeds_$name"
     # shellcheck disable=SC2086
     ${CLANG:-clang} -std=c11 -O1 -g -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-        -o "$build/fuzz_$name" "tests/fuzz_$name.c" $sources -lz -lcurl -lcrypto -lm
+        -o "$build/fuzz_$name" "tests/fuzz_$name.c" $sources -lz -lcrypto -lm
     echo "== $name, $seconds s"
     "$build/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
         -artifact_prefix="$build/" "$build/corpus_$name" "$build/seeds_$name" >"$build/$name.log" 2>&1 ||
