@@ -19,9 +19,9 @@
 
 #include <string.h>
 
-/* Pixels of 1x1 convolutions that one item does, and floats of them copied at once under ReLU (16
- * KiB: a third of the smallest L1). */
-enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_FLAT_FLOATS = 4096 };
+/* Pixels of 1x1 convolutions that one item does (fewer where threads had none else), and floats of
+ * them copied at once under ReLU (16 KiB: a third of the smallest L1). */
+enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_MIN_FLAT_PIXELS = 28, DIRECT_FLAT_FLOATS = 4096 };
 /* Source channels from which on a strided row takes long enough to ask for the next one; writes at
  * stride 1 the processor foresees. */
 enum { DIRECT_FAR_CHANNELS = 16 };
@@ -40,6 +40,7 @@ struct direct_job {
     bool far;          /* the next destination row is asked for */
     size_t row_floats; /* one copied row */
     int n_bands, band; /* bands an image, rows a band */
+    size_t n_flat, flat_item; /* pixels in all, pixels an item; for 1x1 of stride 1 */
     struct conv_phase *phases;
     float *rings;            /* [n_threads][n_slots * row_floats] */
     struct kernel_tap *taps; /* [n_threads][kh * kw] */
@@ -52,6 +53,9 @@ static struct direct_job direct_plan(const struct machine *mc, const struct conv
 {
     struct direct_job d = {.m = conv_rows_of(s, dir), .n_bands = 1};
     d.flat = s->kh == 1 && s->kw == 1 && s->pad == 0 && s->stride == 1;
+    d.n_flat = (size_t)s->n * (size_t)d.m.src_h * (size_t)d.m.src_w;
+    size_t share = MAX(DIV_UP(d.n_flat, (size_t)mc->n_threads), (size_t)DIRECT_MIN_FLAT_PIXELS);
+    d.flat_item = MIN(share, (size_t)DIRECT_FLAT_PIXELS);
     d.in_place = !relu_in && d.m.left == 0 && d.m.right == 0;
     d.row_floats = (size_t)(d.m.left + d.m.src_w + d.m.right) * (size_t)d.m.src_c;
     if (mc->n_threads > 1 && s->n < 4 * mc->n_threads) {
@@ -159,8 +163,8 @@ static void direct_flat_item(void *ctx, int item, int i_thread)
 {
     const struct direct_job *d = ctx;
     size_t c = (size_t)d->m.src_c;
-    size_t n = (size_t)d->j->s->n * (size_t)d->m.src_h * (size_t)d->m.src_w;
-    size_t p = (size_t)item * DIRECT_FLAT_PIXELS, end = MIN(n, p + DIRECT_FLAT_PIXELS);
+    size_t n = d->n_flat;
+    size_t p = (size_t)item * d->flat_item, end = MIN(n, p + d->flat_item);
     size_t step = MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
     float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
     /* Narrower registers multiply more slowly: there the processor itself foresees more. */
@@ -366,8 +370,7 @@ static void direct_run_rows(const struct conv_job *j)
         d.w = w;
     }
     if (d.flat) {
-        size_t pixels = (size_t)s->n * (size_t)d.m.src_h * (size_t)d.m.src_w;
-        threads_for(j->mc, (int)DIV_UP(pixels, (size_t)DIRECT_FLAT_PIXELS), direct_flat_item, &d);
+        threads_for(j->mc, (int)DIV_UP(d.n_flat, d.flat_item), direct_flat_item, &d);
     } else {
         threads_for(j->mc, s->n * d.n_bands, direct_band_item, &d);
     }

@@ -33,6 +33,8 @@ enum { WINO_GROUP_FLOATS = 131072, WINO_MAX_TILES = 28, WINO_E = 36 };
 /* Steps between the 36 planes are odd multiples of a cache line, so that one tile's stores do not
  * fall into one set of the cache. */
 enum { WINO_LINE = 16 };
+/* With fewer tiles a thread, outputs are shared among the threads instead of tiles. */
+enum { WINO_FEW_TILES = 8 };
 /* Weights transformed by one item. */
 enum { WINO_WEIGHTS_CHUNK = 4096 };
 
@@ -43,6 +45,7 @@ struct wino_job {
     int dst_h, dst_w, k;
     int pad;
     int tiles_x, tiles_image, n_tiles, group; /* tiles in a row, in an image, in all, in a group */
+    int slice, n_slices;                      /* outputs an item makes of its group, items a group */
     size_t v_step, m_step, u_step;            /* floats between planes */
     bool bf16;
     uint32_t *pairs; /* bf16: [n_threads][group][c / 2], a plane of v */
@@ -73,8 +76,17 @@ static struct wino_job wino_plan(const struct machine *mc, const struct conv_sha
     w.tiles_image = w.tiles_x * DIV_UP(w.dst_h, 4);
     w.n_tiles = w.tiles_image * s->n;
     int fit = WINO_GROUP_FLOATS / (WINO_E * (w.c + w.k));
-    int share = DIV_UP(w.n_tiles, mc->n_threads);
-    w.group = MAX(1, MIN(MIN(fit, (int)WINO_MAX_TILES), share));
+    w.slice = w.k;
+    w.n_slices = 1;
+    if (w.n_tiles < WINO_FEW_TILES * mc->n_threads) {
+        /* The weights are what is read: each thread has its share of them. */
+        w.slice = DIV_UP(DIV_UP(w.k, mc->n_threads), WINO_LINE) * WINO_LINE;
+        w.n_slices = DIV_UP(w.k, w.slice);
+    }
+    w.group = MAX(1, MIN(fit, (int)WINO_MAX_TILES));
+    /* As many rounds of all threads, and none of them short. */
+    int n_at_once = DIV_UP(mc->n_threads, w.n_slices);
+    w.group = DIV_UP(w.n_tiles, n_at_once * DIV_UP(w.n_tiles, n_at_once * w.group));
     w.v_step = wino_step((size_t)w.group * (size_t)w.c);
     w.m_step = wino_step((size_t)w.group * (size_t)w.k);
     w.u_step = wino_step((size_t)w.c * (size_t)w.k);
@@ -139,7 +151,8 @@ static void wino_input(const struct wino_job *w, float *v, int tile)
                                 w->c, w->j->relu_in);
 }
 
-static void wino_output(const struct wino_job *w, const float *m, int tile)
+/* Outputs k0 on, n_k of them. */
+static void wino_output(const struct wino_job *w, const float *m, int tile, int k0, int n_k)
 {
     static const enum kernel_act acts[] = {[CONV_ACT_NONE] = KERNEL_NO_ACT,
                                            [CONV_ACT_RELU] = KERNEL_RELU,
@@ -148,11 +161,12 @@ static void wino_output(const struct wino_job *w, const float *m, int tile)
     struct wino_tile t = wino_tile(w, tile);
     size_t at =
         (((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * (size_t)w->dst_w + (size_t)t.x) *
-        (size_t)w->k;
+            (size_t)w->k +
+        (size_t)k0;
     const struct conv_post *p = w->j->post;
     struct kernel_post post = {.act = p ? acts[p->act] : KERNEL_NO_ACT,
-                               .scale = p ? p->scale : NULL,
-                               .shift = p ? p->shift : NULL,
+                               .scale = p && p->scale ? p->scale + k0 : NULL,
+                               .shift = p && p->shift ? p->shift + k0 : NULL,
                                .add = p && p->add ? p->add + at : NULL,
                                .mask = w->j->mask ? w->j->mask + at : NULL,
                                .into = w->j->add};
@@ -163,7 +177,7 @@ static void wino_output(const struct wino_job *w, const float *m, int tile)
                                 .y_row = (ptrdiff_t)w->dst_w * w->k,
                                 .n_rows = MIN(4, w->dst_h - t.y),
                                 .n_cols = MIN(4, w->dst_w - t.x),
-                                .n = w->k,
+                                .n = n_k,
                                 .post = p || w->j->mask || w->j->add ? &post : NULL};
     w->j->mc->k->wino_output_f32(&o);
 }
@@ -195,10 +209,12 @@ static void wino_prefetch(const struct wino_job *w, int in, int out)
     }
 }
 
+/* All three stages of a group of tiles, for a slice of the outputs. */
 static void wino_group(void *ctx, int item, int i_thread)
 {
     const struct wino_job *w = ctx;
-    int first = item * w->group, n = MIN(w->group, w->n_tiles - first);
+    int first = item / w->n_slices * w->group, n = MIN(w->group, w->n_tiles - first);
+    int k0 = item % w->n_slices * w->slice, n_k = MIN(w->slice, w->k - k0);
     float *v = w->scratch + (size_t)i_thread * wino_thread_floats(w);
     float *m = v + WINO_E * w->v_step;
     for (int t = 0; t < n; t++) {
@@ -211,16 +227,16 @@ static void wino_group(void *ctx, int item, int i_thread)
     for (size_t e = 0; e < WINO_E; e++) {
         const float *plane = v + e * w->v_step;
         struct kernel_gemm g = {.x = w->bf16 ? (const float *)(const void *)pairs : plane,
-                                .w = w->u + e * w->u_step,
+                                .w = w->u + e * w->u_step + k0,
                                 .y = m + e * w->m_step,
                                 .taps = &tap,
                                 .n_taps = 1,
                                 .x_row = inner,
                                 .x_inner = 1,
                                 .w_inner = w->k,
-                                .y_row = w->k,
+                                .y_row = n_k,
                                 .n_rows = (size_t)n,
-                                .n_cols = w->k};
+                                .n_cols = n_k};
         if ((int)e < n) {
             wino_prefetch(w, first + w->group + (int)e, first + (int)e);
         }
@@ -232,7 +248,7 @@ static void wino_group(void *ctx, int item, int i_thread)
         }
     }
     for (int t = 0; t < n; t++) {
-        wino_output(w, m + (size_t)t * (size_t)w->k, first + t);
+        wino_output(w, m + (size_t)t * (size_t)n_k, first + t, k0, n_k);
     }
 }
 
@@ -324,7 +340,7 @@ static void wino_run_tiles(const struct conv_job *j, bool bf16)
         wino_make_weights(&prepare, u, bf16);
         w.u = u;
     }
-    threads_for(j->mc, DIV_UP(w.n_tiles, w.group), wino_group, &w);
+    threads_for(j->mc, DIV_UP(w.n_tiles, w.group) * w.n_slices, wino_group, &w);
 }
 
 static void wino_run(const struct conv_job *j)
