@@ -266,6 +266,16 @@ static bool session_stop(void *ctx)
     return signals_pending();
 }
 
+/* --smooth: exact scores need none. */
+static bool session_smooth(struct session *s, struct err *e)
+{
+    const char *when = options_text(s->o, "smooth");
+    bool is_auto = strcmp(when, "auto") == 0, yes = strcmp(when, "yes") == 0;
+    s->config.smooth = yes || (is_auto && !session_table_named(s));
+    return is_auto || yes || strcmp(when, "no") == 0 ||
+           err_set(e, ERR_USAGE, "--smooth takes yes, no or auto, not \"%.80s\"", when);
+}
+
 bool session_open(struct session *s, const struct options *o, struct arena *keep,
                          struct err *e)
 {
@@ -289,6 +299,9 @@ bool session_open(struct session *s, const struct options *o, struct arena *keep
     c->mc = &s->mc;
     c->memory_bytes = judge_worker_bytes(s->o, 1);
     c->n_shortlist = (int)options_int(s->o, "shortlist");
+    if (!session_smooth(s, e)) {
+        return false;
+    }
     c->keep_disconnected = options_flag(s->o, "keep-disconnected");
     c->accuracy = s->has_truth ? truth_accuracy : NULL;
     c->accuracy_ctx = &s->truth;

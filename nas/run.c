@@ -375,8 +375,8 @@ static bool run_finish(struct run *r, struct run_result *result, struct err *e)
     result->status = r->status;
     int n_shortlist = r->config->n_shortlist;
     result->shortlist = arena_push(r->keep, (size_t)n_shortlist, sizeof *result->shortlist);
-    result->n_shortlist = run_files_shortlist(r, result->shortlist, tmp);
-    if (!run_files_write_members(r, "front.csv", result->front, result->n_front, tmp, e) ||
+    if (!run_files_shortlist(r, result->shortlist, &result->n_shortlist, e) ||
+        !run_files_write_members(r, "front.csv", result->front, result->n_front, tmp, e) ||
         (n_shortlist > 0 && !run_files_write_members(r, "shortlist.csv", result->shortlist,
                                                      result->n_shortlist, tmp, e)) ||
         !run_files_write_times(r, tmp, e)) {

@@ -44,6 +44,7 @@ struct run_config {
     const struct machine *mc; /* n_threads workers, one candidate each */
     size_t memory_bytes;      /* of all workers; a candidate that needs more is infeasible */
     int n_shortlist;          /* networks named beside the front; 0 = none */
+    bool smooth;              /* the shortlist is by smoothed scores (nas/smooth.h) */
     bool keep_disconnected;   /* take networks whose output ignores their input as they come */
     double (*accuracy)(const void *ctx,
                        const struct arch *a); /* NULL, or the true accuracy (NaN = unknown) */
@@ -63,7 +64,7 @@ struct run_member {
 struct run_result {
     struct run_member *front; /* ascending cost, in the arena */
     int n_front;
-    struct run_member *shortlist; /* nas/shortlist.h: the front and what lies close behind it */
+    struct run_member *shortlist; /* nas/shortlist.h */
     int n_shortlist;
     struct run_member answer; /* what a search that names one network names (search.answer) */
     bool has_answer;

@@ -10,6 +10,7 @@
 #include "nas/front.h"
 #include "nas/indicators.h"
 #include "nas/shortlist.h"
+#include "nas/smooth.h"
 
 static const char *const time_names[RUN_N_TIMES] = {"build",  "forward", "gram", "backward",
                                                     "update", "cost",    "other"};
@@ -50,22 +51,37 @@ int run_files_front(const struct run *r, struct run_member *out, struct arena tm
     return n;
 }
 
-int run_files_shortlist(const struct run *r, struct run_member *out, struct arena tmp)
+bool run_files_shortlist(const struct run *r, struct run_member *out, int *n_out, struct err *e)
 {
-    size_t n_archive = (size_t)r->n_archive;
-    int *idx = arena_push(&tmp, (size_t)r->config->n_shortlist, sizeof *idx);
+    int n = r->n_archive;
+    size_t n_archive = (size_t)n;
+    struct arena tmp = {0};
+    *n_out = 0;
+    size_t own = arena_round(n_archive * sizeof(struct arch)) +
+                 3 * arena_round(n_archive * sizeof(double));
+    if (!arena_init(&tmp, own + shortlist_bytes(n) + smooth_bytes(n), e)) {
+        return false;
+    }
+    int n_most = MIN(r->config->n_shortlist, n);
+    int *idx = arena_push(&tmp, (size_t)n_most, sizeof *idx);
     double *score = arena_push(&tmp, n_archive, sizeof *score);
     double *cost = arena_push(&tmp, n_archive, sizeof *cost);
-    for (int i = 0; i < r->n_archive; i++) {
+    struct arch *archs = arena_push(&tmp, n_archive, sizeof *archs);
+    for (int i = 0; i < n; i++) {
         score[i] = r->archive[i].score;
         cost[i] = r->archive[i].cost;
+        archs[i] = r->archive[i].arch;
     }
-    int n = shortlist_choose(idx, r->config->n_shortlist, score, cost, r->n_archive, tmp);
-    for (int i = 0; i < n; i++) {
+    if (r->config->smooth) {
+        smooth_scores(score, r->config->space, archs, score, cost, n, tmp);
+    }
+    *n_out = shortlist_choose(idx, n_most, score, cost, n, tmp);
+    for (int i = 0; i < *n_out; i++) {
         out[i] = r->archive[idx[i]];
     }
-    set_diversity(out, n, tmp);
-    return n;
+    set_diversity(out, *n_out, tmp);
+    arena_release(&tmp);
+    return true;
 }
 
 bool run_files_write_members(const struct run *r, const char *file,

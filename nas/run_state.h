@@ -67,7 +67,8 @@ void run_score_item(struct run *r, struct run_item *item, int worker);
 int run_files_front(const struct run *r, struct run_member *out, struct arena tmp);
 
 /* The same for the shortlist of at most config->n_shortlist. */
-int run_files_shortlist(const struct run *r, struct run_member *out, struct arena tmp);
+MUST_USE bool run_files_shortlist(const struct run *r, struct run_member *out, int *n_out,
+                                  struct err *e);
 
 /* front.csv or shortlist.csv, and time.csv, replaced atomically. */
 MUST_USE bool run_files_write_members(const struct run *r, const char *file,

@@ -108,3 +108,9 @@ int shortlist_choose(int *out, int n_out, const double *score, const double *cos
     }
     return n_chosen;
 }
+
+size_t shortlist_bytes(int n)
+{
+    /* Here: 7 numbers a network and sorting; on a front: three points. All below 16. */
+    return 16 * arena_round((size_t)n * sizeof(double)) + 4096;
+}

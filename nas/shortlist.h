@@ -15,4 +15,7 @@
 int shortlist_choose(int *out, int n_out, const double *score, const double *cost, int n,
                      struct arena tmp);
 
+/* What tmp must have. */
+size_t shortlist_bytes(int n);
+
 #endif

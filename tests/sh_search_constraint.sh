@@ -43,7 +43,7 @@ for b in v['best'][1:]:
     assert b['index'] == max(fits, key=lambda f: f['score'])['index'] and b['cost'] <= b['constraint']
 assert 'regret' not in v['best'][1]; assert v['evals'] == 100"
 result "a list with units: the best of each" $? "$(cat "$tmp/why" "$tmp/err")"
-search b --algorithm random --constraint 4,9 --truth "$tmp/t.csv:acc" --json
+search b --algorithm random --constraint 4,9 --truth "$tmp/t.csv:acc" --smooth no --json
 [ "$code" -eq 0 ] && check "[round(b['optimum'], 9) for b in v['best']] == [46, 56]
 assert all(abs(b['optimum'] - b['true_accuracy'] - b['regret']) < 1e-9 and b['regret'] >= 0 for b in v['best'])"
 result "any method answers; regret against the optimum" $? "$(cat "$tmp/why" "$tmp/err")"
@@ -54,6 +54,11 @@ assert [int(r['index']) for r in rows] == [f['index'] for f in v['shortlist']]" 
     search few --algorithm random --shortlist 3 --json && check "len(v['shortlist']) == 3" &&
     search zero --algorithm random --shortlist 0 --json && check "v['shortlist'] == []" && [ ! -e "$tmp/zero/shortlist.csv" ]
 result "a shortlist: the front and what is close behind it" $? "$(cat "$tmp/why" "$tmp/err")"
+search smooth --algorithm random --smooth yes && search auto --algorithm random &&
+    cmp "$tmp/auto/shortlist.csv" "$tmp/smooth/shortlist.csv" && search rough --algorithm random --smooth no && ! cmp -s "$tmp/rough/shortlist.csv" "$tmp/smooth/shortlist.csv" &&
+    cmp "$tmp/rough/front.csv" "$tmp/smooth/front.csv" && search odd --algorithm random --smooth maybe
+[ "$code" -eq 2 ] && grep -q 'yes, no or auto' "$tmp/err"
+result "a smoothed shortlist, the same front; another word is refused" $? "$(cat "$tmp/err")"
 search c --algorithm hw-evrsnas --constraint 4,9 --truth "$tmp/t.csv:acc"
 [ "$code" -eq 0 ] && grep -q '^at most (ms)  phone latency' "$tmp/out" && grep -q '^mean regret of 2 constraints: ' "$tmp/out"
 result "told as a table" $? "$(cat "$tmp/out" "$tmp/err")"

@@ -1,0 +1,106 @@
+/*
+ * Smoothed scores: nearer to a smooth truth than the scores themselves, whatever their scale, of few
+ * networks and of more than the guesses rest on; nothing to smooth in worlds of one value.
+ */
+#define _GNU_SOURCE
+#include "core/rng.h"
+#include "nas/indicators.h"
+#include "nas/smooth.h"
+#include "tests/scratch.h"
+
+#include <math.h>
+
+enum { MANY = SMOOTH_MAX + 476 };
+
+static const struct space *nb201(void)
+{
+    const struct space *s = NULL;
+    struct err e = {0};
+    assert_true(space_find(&s, "nb201", &e));
+    return s;
+}
+
+/* Truth: a sum over genes; score: truth and a mistake as large. */
+struct world {
+    struct arch *archs;
+    double *truth, *score, *cost, *smooth;
+};
+
+static struct world world_new(struct arena *keep, int n)
+{
+    static const double gain[] = {0, 1, 2, 4, .5};
+    size_t size = (size_t)n;
+    struct world w = {.archs = arena_push(keep, size, sizeof *w.archs),
+                      .truth = arena_push_zero(keep, size, sizeof(double)),
+                      .score = arena_push(keep, size, sizeof(double)),
+                      .cost = arena_push(keep, size, sizeof(double)),
+                      .smooth = arena_push(keep, size, sizeof(double))};
+    struct rng r = rng_key(1, RNG_TEST, 0);
+    for (int i = 0; i < n; i++) {
+        space_random(nb201(), &w.archs[i], &r);
+        for (int k = 0; k < 6; k++) {
+            w.truth[i] += gain[w.archs[i].gene[k]] * (1 + k % 3);
+        }
+        w.score[i] = w.truth[i] + 6.6 * rng_normal(&r); /* the deviation of the sums */
+        w.cost[i] = w.truth[i] + 2 * rng_normal(&r);
+    }
+    return w;
+}
+
+static void smooth(struct scratch *s, struct world *w, const double *score, double *out, int n)
+{
+    struct arena tmp = arena_carve(&s->arena, smooth_bytes(n));
+    smooth_scores(out, nb201(), w->archs, score, w->cost, n, tmp);
+}
+
+static void nearer_to_the_truth(void **state)
+{
+    struct scratch *s = *state;
+    static const int counts[] = {200, MANY};
+    for (int i = 0; i < 2; i++) {
+        int n = counts[i];
+        struct world w = world_new(&s->arena, n);
+        smooth(s, &w, w.score, w.smooth, n);
+        double before = indicators_spearman(w.score, w.truth, n, s->arena);
+        double after = indicators_spearman(w.smooth, w.truth, n, s->arena);
+        print_message("%d networks: rank agreement %.3f, smoothed %.3f\n", n, before, after);
+        assert_true(before < .82 && after > .9);
+    }
+}
+
+static void the_scale_does_not_matter(void **state)
+{
+    struct scratch *s = *state;
+    enum { N = 60 };
+    struct world w = world_new(&s->arena, N);
+    double stretched[N], out[N];
+    for (int i = 0; i < N; i++) {
+        stretched[i] = exp(w.score[i]);
+    }
+    smooth(s, &w, w.score, w.smooth, N);
+    smooth(s, &w, stretched, out, N);
+    assert_memory_equal(out, w.smooth, sizeof out);
+}
+
+static void worlds_of_one_value(void **state)
+{
+    struct scratch *s = *state;
+    struct world w = world_new(&s->arena, 9);
+    static const double same[9] = {0};
+    double out[9];
+    smooth(s, &w, same, out, 0);
+    smooth(s, &w, same, out, 1);
+    assert_true(out[0] == 0);
+    smooth(s, &w, same, out, 9);
+    for (int i = 0; i < 9; i++) {
+        assert_true(out[i] == 4); /* all share the middle rank */
+    }
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+    const struct CMUnitTest tests[] = {CASE(nearer_to_the_truth), CASE(the_scale_does_not_matter),
+                                       CASE(worlds_of_one_value)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
