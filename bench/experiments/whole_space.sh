@@ -1,15 +1,19 @@
 #!/bin/sh
 # Scores against accuracies over all 15,625 cells of NAS-Bench-201 (isomorphic ones share a score: 6,461 are computed), and
 # sums of log ranks in the whole space: the section "All cells" of docs/SCORES.md. About 40 core-minutes on an AVX-512
-# machine; interrupted, the same command goes on.
-#   usage: whole_space.sh OUT_DIR NASBENCH201.csv CIFAR10_DIR
+# machine, with a reference, for rmi, 80 more; interrupted, the same command goes on. Searches can look the scores up then:
+# hdnas search --score "table:OUT_DIR/scores.csv:COLUMN" --smooth yes.
+#   usage: whole_space.sh OUT_DIR NASBENCH201.csv CIFAR10_DIR [REFERENCE]
 set -eu
-[ $# -eq 3 ] || { sed -n '5s/# *//p' "$0"; exit 2; }
+[ $# -eq 3 ] || [ $# -eq 4 ] || { sed -n '7s/# *//p' "$0"; exit 2; }
 hdnas=${HDNAS:-$(dirname "$0")/../../hdnas}
 agg='swap*meco*logsynflow*az-expressivity*az-trainability'
+scores=params,logsynflow,meco,swap,naswot,zen,az-expressivity,az-trainability
+combine="swap*meco,$agg,swap*meco*naswot*logsynflow*az-expressivity*az-trainability"
+if [ $# -eq 4 ]; then
+    scores=$scores,rmi combine="$combine,$agg*rmi,swap*meco*rmi"
+fi
 mkdir -p "$1"
 cut -d, -f2 "$2" | tail -n +2 |
     "$hdnas" correlate --data "cifar10:$3" --batch-size 32 --out "$1" \
-        --truth "$2:c10_test200,:nats_c100_test200" \
-        --scores params,logsynflow,meco,swap,naswot,zen,az-expressivity,az-trainability \
-        --combine "swap*meco,$agg,swap*meco*naswot*logsynflow*az-expressivity*az-trainability"
+        --truth "$2:c10_test200,:nats_c100_test200" --scores "$scores" --combine "$combine" ${4:+--reference "$4"}
