@@ -78,9 +78,9 @@ bool constraint_parse(double *limit, int *n, const char *text, const char *unit,
 
 const struct run_member *constraint_best(const struct run_result *result, double limit)
 {
-    const struct run_member *best = NULL; /* along the front the score rises with the cost */
-    for (int i = 0; i < result->n_front && result->front[i].cost <= limit; i++) {
-        best = &result->front[i];
+    const struct run_member *best = NULL; /* along a front the score rises with the cost */
+    for (int i = 0; i < result->n_advised && result->advised[i].cost <= limit; i++) {
+        best = &result->advised[i];
     }
     return best;
 }

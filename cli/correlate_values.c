@@ -32,7 +32,7 @@ static char *settings(const struct correlate_values *v)
                            options_flag(v->o, "as-given"));
     for (size_t i = 0; i < N_ELEMS(names); i++) {
         bool number = strcmp(names[i], "seed") == 0 || strcmp(names[i], "limit") == 0 ||
-                      strcmp(names[i], "batch-size") == 0 || strcmp(names[i], "draw") == 0;
+                      strcmp(names[i], "draw") == 0;
         const char *text = NULL;
         if (number) {
             text = arena_printf(v->keep, "%lld", (long long)options_int(v->o, names[i]));

@@ -38,6 +38,13 @@ static uint64_t judge_seed(const struct options *o)
     return (uint64_t)options_int(o, options_given(o, "score-seed") ? "score-seed" : "seed");
 }
 
+static int judge_batch_size(const struct judge *j, const struct options *o)
+{
+    return options_given(o, "batch-size") ? (int)options_int(o, "batch-size")
+           : j->score->batch > 0          ? j->score->batch
+                                          : SCORE_BATCH;
+}
+
 static bool judge_score_options(struct score_options *s, const struct score *score,
                                 const struct options *o, struct err *e)
 {
@@ -108,7 +115,7 @@ static bool judge_draw(struct judge *j, struct net *reference, const struct opti
     };
     struct reference_options ro = {
         .n_draw = (int)options_int(o, "draw"),
-        .n_keep = (int)options_int(o, "batch-size"),
+        .n_keep = judge_batch_size(j, o),
     };
     /* Given back before the reference is at work. */
     if (!arena_init(&data, judge_worker_bytes(o, 1), e)) {
@@ -155,7 +162,7 @@ static bool judge_plain(struct judge *j, const struct dataset *ds, const struct 
 {
     struct feed feed;
     struct loader_options loader = {.shuffle = true, .seed = judge_seed(o)};
-    int n = (int)options_int(o, "batch-size");
+    int n = judge_batch_size(j, o);
     if ((size_t)n > ds->n) {
         err_set(e, ERR_USAGE, "--batch-size %d: --data %s has %zu images", n,
                 options_text(o, "data"), ds->n);

@@ -30,14 +30,15 @@
     {"space", OPTION_TEXT, "NAME", "nb201", "search space", 0, 0}
 
 #define JUDGE_BATCH_OPTIONS \
-    {"batch-size", OPTION_INT, "N", "32", "images of the fixed batch", 2, 65536}, \
+    {"batch-size", OPTION_INT, "N", NULL, "images of the fixed batch (rmi 16, all others 32)", \
+     2, 65536}, \
     {"draw", OPTION_INT, "N", "512", \
      "images drawn, of which the reference's easiest are the batch", 2, 65536}, \
     {"batch", OPTION_TEXT, "FILE", NULL, \
      "take the batch from this safetensors file instead (images, labels)", 0, 0}, \
     {"save-batch", OPTION_TEXT, "FILE", NULL, "write the batch to a safetensors file", 0, 0}, \
     {"steps", OPTION_INT, "N", NULL, \
-     "updates before the score is read (rmi 20, rmi-paper 150)", 0, 100000}, \
+     "updates before the score is read (rmi 50, rmi-brief 20, rmi-paper 150)", 0, 100000}, \
     {"lr", OPTION_REAL, "X", NULL, "learning rate of those updates (0.1)", 0, 1000}, \
     {"momentum", OPTION_REAL, "X", NULL, "momentum of those updates (0.9)", 0, 1}, \
     {"weight-decay", OPTION_REAL, "X", NULL, "L2 weight decay of those updates (5e-4)", 0, 10}, \

@@ -44,7 +44,7 @@ struct run_config {
     const struct machine *mc; /* n_threads workers, one candidate each */
     size_t memory_bytes;      /* of all workers; a candidate that needs more is infeasible */
     int n_shortlist;          /* networks named beside the front; 0 = none */
-    bool smooth;              /* the shortlist is by smoothed scores (nas/smooth.h) */
+    bool smooth;              /* shortlist and advice are by smoothed scores (nas/smooth.h) */
     bool keep_disconnected;   /* take networks whose output ignores their input as they come */
     double (*accuracy)(const void *ctx,
                        const struct arch *a); /* NULL, or the true accuracy (NaN = unknown) */
@@ -66,6 +66,8 @@ struct run_result {
     int n_front;
     struct run_member *shortlist; /* nas/shortlist.h */
     int n_shortlist;
+    struct run_member *advised; /* the front by the scores that the shortlist is chosen by, ascending cost */
+    int n_advised;
     struct run_member answer; /* what a search that names one network names (search.answer) */
     bool has_answer;
     struct run_status status;

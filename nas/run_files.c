@@ -34,38 +34,54 @@ static void set_diversity(struct run_member *members, int n, struct arena tmp)
     }
 }
 
+/* Members idx[n] of the archive. */
+static void members_of(const struct run *r, struct run_member *out, const int *idx, int n,
+                       struct arena tmp)
+{
+    for (int i = 0; i < n; i++) {
+        out[i] = r->archive[idx[i]];
+    }
+    set_diversity(out, n, tmp);
+}
+
+/* The non-dominated of x[n, 2] (minus the score, cost), by cost, then by the order of discovery;
+ * returns how many. */
+static int front_of(int *idx, const double *x, int n, struct arena tmp)
+{
+    int n_front = front_filter(idx, x, n, 2, true, tmp);
+    for (int i = 1; i < n_front; i++) {
+        int moved = idx[i], at = i;
+        for (; at > 0 && x[2 * idx[at - 1] + 1] > x[2 * moved + 1]; at--) {
+            idx[at] = idx[at - 1];
+        }
+        idx[at] = moved;
+    }
+    return n_front;
+}
+
 int run_files_front(const struct run *r, struct run_member *out, struct arena tmp)
 {
     int *idx = arena_push(&tmp, (size_t)r->n_archive, sizeof *idx);
-    int n = front_filter(idx, r->objectives, r->n_archive, 2, true, tmp);
-    for (int i = 0; i < n; i++) {
-        /* Insertion by cost, then by the order of discovery. */
-        struct run_member member = r->archive[idx[i]];
-        int at = i;
-        for (; at > 0 && out[at - 1].cost > member.cost; at--) {
-            out[at] = out[at - 1];
-        }
-        out[at] = member;
-    }
-    set_diversity(out, n, tmp);
+    int n = front_of(idx, r->objectives, r->n_archive, tmp);
+    members_of(r, out, idx, n, tmp);
     return n;
 }
 
-bool run_files_shortlist(const struct run *r, struct run_member *out, int *n_out, struct err *e)
+bool run_files_advise(const struct run *r, struct run_result *result, struct arena *keep,
+                      struct err *e)
 {
     int n = r->n_archive;
     size_t n_archive = (size_t)n;
     struct arena tmp = {0};
-    *n_out = 0;
     size_t own = arena_round(n_archive * sizeof(struct arch)) +
-                 3 * arena_round(n_archive * sizeof(double));
+                 6 * arena_round(n_archive * sizeof(double));
     if (!arena_init(&tmp, own + shortlist_bytes(n) + smooth_bytes(n), e)) {
         return false;
     }
-    int n_most = MIN(r->config->n_shortlist, n);
-    int *idx = arena_push(&tmp, (size_t)n_most, sizeof *idx);
+    int *idx = arena_push(&tmp, n_archive, sizeof *idx);
     double *score = arena_push(&tmp, n_archive, sizeof *score);
     double *cost = arena_push(&tmp, n_archive, sizeof *cost);
+    double *x = arena_push(&tmp, n_archive, 2 * sizeof *x);
     struct arch *archs = arena_push(&tmp, n_archive, sizeof *archs);
     for (int i = 0; i < n; i++) {
         score[i] = r->archive[i].score;
@@ -75,11 +91,17 @@ bool run_files_shortlist(const struct run *r, struct run_member *out, int *n_out
     if (r->config->smooth) {
         smooth_scores(score, r->config->space, archs, score, cost, n, tmp);
     }
-    *n_out = shortlist_choose(idx, n_most, score, cost, n, tmp);
-    for (int i = 0; i < *n_out; i++) {
-        out[i] = r->archive[idx[i]];
+    for (int i = 0; i < n; i++) {
+        x[2 * i] = -score[i];
+        x[2 * i + 1] = cost[i];
     }
-    set_diversity(out, *n_out, tmp);
+    result->n_shortlist =
+        shortlist_choose(idx, MIN(r->config->n_shortlist, n), score, cost, n, tmp);
+    result->shortlist = arena_push(keep, (size_t)result->n_shortlist, sizeof *result->shortlist);
+    members_of(r, result->shortlist, idx, result->n_shortlist, tmp);
+    result->n_advised = front_of(idx, x, n, tmp);
+    result->advised = arena_push(keep, (size_t)result->n_advised, sizeof *result->advised);
+    members_of(r, result->advised, idx, result->n_advised, tmp);
     arena_release(&tmp);
     return true;
 }

@@ -66,11 +66,14 @@ struct score_job {
     struct arena tmp; /* scratch of at least plan_bytes */
 };
 
+enum { SCORE_BATCH = 32 };
+
 struct score {
     const char *name, *help;
     bool needs_reference; /* a batch and Gram matrices of a reference network */
     bool needs_batch;     /* images and labels; implied by needs_reference */
     bool no_weights;      /* a property of the graph alone: there is nothing to initialise */
+    int batch; /* images of the batch, where nobody says otherwise; 0 = SCORE_BATCH */
     const char *const *members; /* names of the scores it is made of, NULL at the end; or NULL */
     void (*defaults)(struct score_options *options);
     size_t (*plan_bytes)(const struct machine *mc, const struct graph *g,

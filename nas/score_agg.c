@@ -8,7 +8,7 @@
  *   logsynflow       how strong paths are, weight by weight; grows with size
  *   az-expressivity  over how many directions features spread
  *   az-trainability  how evenly gradients pass a block
- *   rmi              (agg-rmi) how soon features agree with a trained network's
+ *   rmi-brief        (agg-rmi) how soon features agree with a trained network's
  *
  * The logarithm makes the sum a veto: to be last in one respect costs more than to be first in
  * another earns [Lee2024]. Members see the same batch; where one needs a reference, the batch is
@@ -24,7 +24,7 @@ static const char *const score_agg_members[] = {
 };
 
 static const char *const score_agg_members_rmi[] = {
-    "swap", "meco", "logsynflow", "az-expressivity", "az-trainability", "rmi", NULL,
+    "swap", "meco", "logsynflow", "az-expressivity", "az-trainability", "rmi-brief", NULL,
 };
 
 static void score_agg_defaults(struct score_options *o)

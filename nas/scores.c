@@ -6,6 +6,7 @@
 static const struct score *const table[] = {
     &score_rmi,
     &score_rmi_paper,
+    &score_rmi_brief,
     &score_agg,
     &score_agg_rmi,
     &score_static_params,

@@ -6,7 +6,7 @@
 
 /* The share of a score's variance that its neighbours cannot know, at least. Chosen on CIFAR-10's
  * accuracies, judged on CIFAR-100's (docs/REPRODUCTION.md). */
-static const double smooth_noise = .3;
+static const double smooth_noise = .1;
 
 size_t smooth_bytes(int n)
 {

@@ -1,16 +1,21 @@
 #!/bin/sh
 # Combinations of scores by rank, without labels: the tables "Scores as one" of docs/SCORES.md. 300 cells of NAS-Bench-201 on
-# CIFAR-10 and on CIFAR-100 (seed 1), and 100 other ones (seed 2) scored by the rooms themselves. About 25 core-minutes on an
-# AVX-512 machine, three quarters of it the representation score; interrupted, the same command goes on.
+# CIFAR-10 with three seeds and on CIFAR-100, and 100 other ones (sample seed 2) scored by the rooms themselves. About 30
+# core-minutes on an AVX-512 machine, three quarters of it the representation score; interrupted, the same command goes on.
 #   usage: agg.sh OUT_DIR NASBENCH201.csv CIFAR10_DIR CIFAR10_REFERENCE CIFAR100_DIR CIFAR100_REFERENCE
 set -eu
 [ $# -eq 6 ] || { sed -n '5s/# *//p' "$0"; exit 2; }
 out=$1 truth=$2:c10_test200,:c100_test200
 hdnas=${HDNAS:-$(dirname "$0")/../../hdnas}
+az='az-expressivity*az-progressivity*az-trainability*flops'
 members='swap*meco*logsynflow*az-expressivity*az-trainability'
 go() { "$hdnas" correlate --quiet --as-given --batch-size 32 --truth "$truth" "$@"; }
 mkdir -p "$out"
 go --data "cifar10:$3" --reference "$4" --sample 300 --out "$out/c10" --scores rmi \
-    --combine "$members,$members*rmi,swap*meco*logsynflow*az-expressivity*az-progressivity*az-trainability*naswot*zico*jacob_cov*flops*zen"
+    --combine "$az,meco+naswot,$members,$members*rmi,swap*meco*logsynflow*az-expressivity*az-progressivity*az-trainability*naswot*zico*jacob_cov*flops*zen"
+for seed in 2 3; do
+    go --data "cifar10:$3" --reference "$4" --sample 300 --score-seed "$seed" --out "$out/seed$seed" --scores rmi,naswot,ntk,epe-nas \
+        --combine "$members,$members*rmi"
+done
 go --data "cifar100:$5" --reference "$6" --sample 300 --out "$out/c100" --scores rmi --combine "$members,$members*rmi"
 go --data "cifar10:$3" --reference "$4" --sample 100 --seed 2 --score-seed 1 --out "$out/fresh" --scores agg,agg-rmi,rmi

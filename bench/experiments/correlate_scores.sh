@@ -1,5 +1,5 @@
 #!/bin/sh
-# The tables of docs/SCORES.md: training-free scores against accuracies and published values on 300 random cells of
+# The first tables of docs/SCORES.md: training-free scores against accuracies and published values on 300 random cells of
 # NAS-Bench-201. About 20 minutes on two cores; interrupted, the same command goes on.
 #   usage: bench/experiments/correlate_scores.sh CIFAR10_DIR NASBENCH201.csv NB201_ZC_FULL.csv OUT_DIR
 set -eu
@@ -10,9 +10,5 @@ mkdir -p "$out"
 sed 's/-inf//g' "$published" >"$out/published.csv"
 "$hdnas" correlate --as-given --data "cifar10:$data" --batch-size 32 --sample 300 --out "$out/values" \
     --truth "$truth:c10_test200,:c100_test200,$out/published.csv:naswot_c10,:logsynflow_c10,:zen_c10" \
-    --scores naswot,synflow,logsynflow,snip,grad_norm,jacob_cov,zico,swap,meco,zen,plain,l2_norm,params,flops \
-    --combine naswot+synflow,meco+naswot
-"$hdnas" correlate --as-given --data "cifar10:$data" --batch-size 32 --sample 100 --out "$out/az" \
-    --truth "$truth:c10_test200,:c100_test200" \
-    --scores az-expressivity,az-progressivity,az-trainability,flops,meco,naswot,synflow \
-    --combine 'az-expressivity*az-progressivity*az-trainability*flops,meco+naswot'
+    --scores naswot,synflow,logsynflow,snip,grad_norm,jacob_cov,zico,swap,meco,zen,plain,l2_norm,params,flops,vkdnw,epe-nas,ntk,grasp,fisher \
+    --combine naswot+synflow
