@@ -11,11 +11,11 @@ az='az-expressivity*az-progressivity*az-trainability*flops'
 members='swap*meco*logsynflow*az-expressivity*az-trainability'
 go() { "$hdnas" correlate --quiet --as-given --batch-size 32 --truth "$truth" "$@"; }
 mkdir -p "$out"
-go --data "cifar10:$3" --reference "$4" --sample 300 --out "$out/c10" --scores rmi \
-    --combine "$az,meco+naswot,$members,$members*rmi,swap*meco*logsynflow*az-expressivity*az-progressivity*az-trainability*naswot*zico*jacob_cov*flops*zen"
+go --data "cifar10:$3" --reference "$4" --sample 300 --out "$out/c10" --scores rmi-brief \
+    --combine "$az,meco+naswot,$members,$members*rmi-brief,swap*meco*logsynflow*az-expressivity*az-progressivity*az-trainability*naswot*zico*jacob_cov*flops*zen"
 for seed in 2 3; do
-    go --data "cifar10:$3" --reference "$4" --sample 300 --score-seed "$seed" --out "$out/seed$seed" --scores rmi,naswot,ntk,epe-nas \
-        --combine "$members,$members*rmi"
+    go --data "cifar10:$3" --reference "$4" --sample 300 --score-seed "$seed" --out "$out/seed$seed" --scores rmi-brief,naswot,ntk,epe-nas \
+        --combine "$members,$members*rmi-brief"
 done
-go --data "cifar100:$5" --reference "$6" --sample 300 --out "$out/c100" --scores rmi --combine "$members,$members*rmi"
-go --data "cifar10:$3" --reference "$4" --sample 100 --seed 2 --score-seed 1 --out "$out/fresh" --scores agg,agg-rmi,rmi
+go --data "cifar100:$5" --reference "$6" --sample 300 --out "$out/c100" --scores rmi-brief --combine "$members,$members*rmi-brief"
+go --data "cifar10:$3" --reference "$4" --sample 100 --seed 2 --score-seed 1 --out "$out/fresh" --scores agg,agg-rmi,rmi-brief
