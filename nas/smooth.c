@@ -16,8 +16,9 @@ size_t smooth_bytes(int n)
            4 * arena_round(size * sizeof(double));
 }
 
-/* Which of n networks the guesses rest on; returns how many. */
-static int smooth_sample(int *idx, const double *score, const double *cost, int n, struct arena tmp)
+/* Which MIN(n, SMOOTH_MAX) of n networks the guesses rest on. */
+static void smooth_sample(int *idx, const double *score, const double *cost, int n,
+                          struct arena tmp)
 {
     int n_sample = MIN(n, (int)SMOOTH_MAX);
     int n_best = n > n_sample ? n_sample / 4 * 3 : 0;
@@ -38,7 +39,6 @@ static int smooth_sample(int *idx, const double *score, const double *cost, int 
         }
     }
     ASSERT(at == n_sample);
-    return at;
 }
 
 void smooth_scores(double *out, const struct space *space, const struct arch *archs,
