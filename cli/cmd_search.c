@@ -33,9 +33,9 @@ static const struct option_spec search_options[] = {
      "networks to name in RUN/shortlist.csv: the front and the next best close behind it; 0 = none",
      0, 100000},
     {"smooth", OPTION_TEXT, "WHEN", "auto",
-     "choose the shortlist, and the best under --constraint, by scores evened out over networks alike, "
-     "as scores err but accuracies of neighbours do not differ much: yes, no, or auto: unless they "
-     "come from table:", 0, 0},
+     "choose the shortlist, and the best under --constraint, by scores evened out over networks "
+     "alike, as scores err but accuracies of neighbours do not differ much: yes, no, or auto: "
+     "unless they come from table:", 0, 0},
     REFINE_OPTIONS,
     {"pool", OPTION_TEXT, "FILE", NULL,
      "scores shared with other runs of the same score, seed and images, whatever their device and "

@@ -373,10 +373,11 @@ static bool run_finish(struct run *r, struct run_result *result, struct err *e)
     r->status.front_size = result->n_front;
     r->status.seconds = r->prior_s + clock_now_s() - r->start_s;
     result->status = r->status;
-    if (!run_files_advise(r, result, r->keep, e) ||
+    if (!run_files_advise(r, result, e) ||
         !run_files_write_members(r, "front.csv", result->front, result->n_front, tmp, e) ||
         (r->config->n_shortlist > 0 &&
-         !run_files_write_members(r, "shortlist.csv", result->shortlist, result->n_shortlist, tmp, e)) ||
+         !run_files_write_members(r, "shortlist.csv", result->shortlist, result->n_shortlist, tmp,
+                                  e)) ||
         !run_files_write_times(r, tmp, e)) {
         return false;
     }

@@ -66,7 +66,7 @@ struct run_result {
     int n_front;
     struct run_member *shortlist; /* nas/shortlist.h */
     int n_shortlist;
-    struct run_member *advised; /* the front by the scores that the shortlist is chosen by, ascending cost */
+    struct run_member *advised; /* the front by the scores that the shortlist is chosen by */
     int n_advised;
     struct run_member answer; /* what a search that names one network names (search.answer) */
     bool has_answer;

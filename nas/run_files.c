@@ -67,8 +67,7 @@ int run_files_front(const struct run *r, struct run_member *out, struct arena tm
     return n;
 }
 
-bool run_files_advise(const struct run *r, struct run_result *result, struct arena *keep,
-                      struct err *e)
+bool run_files_advise(const struct run *r, struct run_result *result, struct err *e)
 {
     int n = r->n_archive;
     size_t n_archive = (size_t)n;
@@ -88,7 +87,8 @@ bool run_files_advise(const struct run *r, struct run_result *result, struct are
         cost[i] = r->archive[i].cost;
         archs[i] = r->archive[i].arch;
     }
-    if (r->config->smooth) {
+    if (r->config->smooth &&
+        (r->config->n_shortlist > 0 || r->config->search_options.n_constraints > 0)) {
         smooth_scores(score, r->config->space, archs, score, cost, n, tmp);
     }
     for (int i = 0; i < n; i++) {
@@ -97,10 +97,10 @@ bool run_files_advise(const struct run *r, struct run_result *result, struct are
     }
     result->n_shortlist =
         shortlist_choose(idx, MIN(r->config->n_shortlist, n), score, cost, n, tmp);
-    result->shortlist = arena_push(keep, (size_t)result->n_shortlist, sizeof *result->shortlist);
+    result->shortlist = arena_push(r->keep, (size_t)result->n_shortlist, sizeof *result->shortlist);
     members_of(r, result->shortlist, idx, result->n_shortlist, tmp);
     result->n_advised = front_of(idx, x, n, tmp);
-    result->advised = arena_push(keep, (size_t)result->n_advised, sizeof *result->advised);
+    result->advised = arena_push(r->keep, (size_t)result->n_advised, sizeof *result->advised);
     members_of(r, result->advised, idx, result->n_advised, tmp);
     arena_release(&tmp);
     return true;

@@ -66,9 +66,9 @@ void run_score_item(struct run *r, struct run_item *item, int worker);
  * within the front. */
 int run_files_front(const struct run *r, struct run_member *out, struct arena tmp);
 
-/* The shortlist of at most config->n_shortlist, and the front by the same scores; in keep. */
-MUST_USE bool run_files_advise(const struct run *r, struct run_result *result, struct arena *keep,
-                               struct err *e);
+/* The shortlist of at most config->n_shortlist, and the front by the same scores. Scores are
+ * smoothed where the run's are and something is chosen by them. */
+MUST_USE bool run_files_advise(const struct run *r, struct run_result *result, struct err *e);
 
 /* front.csv or shortlist.csv, and time.csv, replaced atomically. */
 MUST_USE bool run_files_write_members(const struct run *r, const char *file,
