@@ -8,6 +8,7 @@
 #include "nas/cost.h"
 #include "nas/devices.h"
 #include "nas/lookup.h"
+#include "tests/nb201.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -51,14 +52,6 @@ static const char *table(struct fixture *f, const char *name, const char *text)
         fail_msg("%s", e.text);
     }
     return path;
-}
-
-static const struct space *nb201(void)
-{
-    const struct space *s = NULL;
-    struct err e = {0};
-    assert_true(space_find(&s, "nb201", &e));
-    return s;
 }
 
 static struct cost_options options_of(const char *device)

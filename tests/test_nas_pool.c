@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "nas/pool.h"
+#include "tests/nb201.h"
 #include "tests/scratch.h"
 
 #include <math.h>
@@ -14,14 +15,6 @@ static const struct pool_setting settings[] = {{"score", "rmi"}, {"steps", "50"}
 enum { N_SETTINGS = 3 };
 static const char head[] =
     "hdnas pool 1\nscore rmi\nsteps 50\nbatch a b\narch,score,seconds\n";
-
-static const struct space *nb201(void)
-{
-    const struct space *s = NULL;
-    struct err e = {0};
-    assert_true(space_find(&s, "nb201", &e));
-    return s;
-}
 
 static struct arch arch_at(int64_t index)
 {

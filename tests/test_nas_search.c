@@ -7,6 +7,7 @@
 #include "nas/front.h"
 #include "nas/indicators.h"
 #include "nas/search.h"
+#include "tests/nb201.h"
 
 #include <float.h>
 #include <math.h>
@@ -20,14 +21,6 @@
 
 static const char *const presets[] = {"paper", "default"};
 enum { MAX_EVALS = 4096 };
-
-static const struct space *nb201(void)
-{
-    const struct space *s = NULL;
-    struct err e = {0};
-    assert_true(space_find(&s, "nb201", &e));
-    return s;
-}
 
 /* A space of 12 architectures, one gene of which has no choice. */
 static const uint8_t tiny_choices[] = {2, 1, 3, 2};

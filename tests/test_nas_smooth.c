@@ -1,26 +1,19 @@
 /*
- * Smoothed scores: nearer to a smooth truth than the scores themselves, whatever their scale, of few
- * networks and of more than the guesses rest on; nothing to smooth in worlds of one value.
+ * Smoothed scores: nearer to a smooth truth than the scores themselves, whatever their scale, of
+ * few networks and of more than the guesses rest on; nothing to smooth in worlds of one value.
  */
 #define _GNU_SOURCE
 #include "core/rng.h"
 #include "nas/indicators.h"
 #include "nas/smooth.h"
+#include "tests/nb201.h"
 #include "tests/scratch.h"
 
 #include <math.h>
 
 enum { MANY = SMOOTH_MAX + 476 };
 
-static const struct space *nb201(void)
-{
-    const struct space *s = NULL;
-    struct err e = {0};
-    assert_true(space_find(&s, "nb201", &e));
-    return s;
-}
-
-/* Truth: a sum over genes; score: truth and a mistake as large. */
+/* Score: truth and a mistake as large. */
 struct world {
     struct arch *archs;
     double *truth, *score, *cost, *smooth;
@@ -28,19 +21,16 @@ struct world {
 
 static struct world world_new(struct arena *keep, int n)
 {
-    static const double gain[] = {0, 1, 2, 4, .5};
     size_t size = (size_t)n;
     struct world w = {.archs = arena_push(keep, size, sizeof *w.archs),
-                      .truth = arena_push_zero(keep, size, sizeof(double)),
+                      .truth = arena_push(keep, size, sizeof(double)),
                       .score = arena_push(keep, size, sizeof(double)),
                       .cost = arena_push(keep, size, sizeof(double)),
                       .smooth = arena_push(keep, size, sizeof(double))};
     struct rng r = rng_key(1, RNG_TEST, 0);
     for (int i = 0; i < n; i++) {
         space_random(nb201(), &w.archs[i], &r);
-        for (int k = 0; k < 6; k++) {
-            w.truth[i] += gain[w.archs[i].gene[k]] * (1 + k % 3);
-        }
+        w.truth[i] = nb201_landscape(&w.archs[i]);
         w.score[i] = w.truth[i] + 6.6 * rng_normal(&r); /* the deviation of the sums */
         w.cost[i] = w.truth[i] + 2 * rng_normal(&r);
     }

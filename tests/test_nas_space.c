@@ -6,6 +6,7 @@
 #include "nas/nb201_order.h"
 #include "nas/space.h"
 #include "core/csv.h"
+#include "tests/nb201.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -16,14 +17,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static const struct space *nb201(void)
-{
-    const struct space *s = NULL;
-    struct err e = {0};
-    assert_true(space_find(&s, "nb201", &e));
-    return s;
-}
 
 static struct arch parsed(const char *text)
 {

@@ -6,27 +6,10 @@
 #define _GNU_SOURCE
 #include "nas/indicators.h"
 #include "nas/surrogate.h"
+#include "tests/nb201.h"
 #include "tests/scratch.h"
 
 #include <math.h>
-
-static const struct space *nb201(void)
-{
-    const struct space *s = NULL;
-    struct err e = {0};
-    assert_true(space_find(&s, "nb201", &e));
-    return s;
-}
-
-static double landscape(const struct arch *a)
-{
-    static const double gain[] = {0, 1, 2, 4, .5};
-    double sum = 0;
-    for (int i = 0; i < 6; i++) {
-        sum += gain[a->gene[i]] * (1 + i % 3);
-    }
-    return sum;
-}
 
 static struct surrogate fit(struct scratch *s, const struct arch *archs, const double *value, int n)
 {
@@ -62,7 +45,7 @@ static void knows_what_it_saw(void **state)
     struct rng r = rng_key(1, RNG_TEST, 0);
     for (int i = 0; i < N; i++) {
         space_random(nb201(), &archs[i], &r);
-        value[i] = landscape(&archs[i]);
+        value[i] = nb201_landscape(&archs[i]);
     }
     struct surrogate g = fit(s, archs, value, N);
     for (int i = 0; i < N; i++) {
@@ -72,7 +55,7 @@ static void knows_what_it_saw(void **state)
     }
     for (int i = 0; i < N_OTHERS; i++) {
         space_random(nb201(), &others[i], &r);
-        truth[i] = landscape(&others[i]);
+        truth[i] = nb201_landscape(&others[i]);
         surrogate_guess(&g, &others[i], &guess[i], &sd, s->arena);
         error += (guess[i] - truth[i]) * (guess[i] - truth[i]);
         spread += (g.mean - truth[i]) * (g.mean - truth[i]);

@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "nas/search.h"
 #include "nas/truth.h"
+#include "tests/nb201.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -41,14 +42,6 @@ static int teardown(void **state)
     arena_release(&f->keep);
     snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
     return system(command);
-}
-
-static const struct space *nb201(void)
-{
-    const struct space *s = NULL;
-    struct err e = {0};
-    assert_true(space_find(&s, "nb201", &e));
-    return s;
 }
 
 static void assert_close(double x, double expected, double tolerance)
