@@ -18,8 +18,8 @@ enum { CONSTRAINT_MAX = 64 };
 MUST_USE bool constraint_parse(double *limit, int *n, const char *text, const char *unit,
                                struct err *e);
 
-/* The answer to a limit: the best score within, smoothed where the run's are. NULL where nothing costs so little; the
- * front is never empty, and its first member is then the least violating. */
+/* The answer to a limit: the best score within, smoothed where the run's are. NULL where nothing
+ * costs so little; the front is never empty, and its first member is then the least violating. */
 const struct run_member *constraint_best(const struct run_result *result, double limit);
 
 /* What all of it is told with. */

@@ -45,7 +45,7 @@ struct wino_job {
     int dst_h, dst_w, k;
     int pad;
     int tiles_x, tiles_image, n_tiles, group; /* tiles in a row, in an image, in all, in a group */
-    int slice, n_slices;                      /* outputs an item makes of its group, items a group */
+    int slice, n_slices;                      /* outputs an item makes, items a group */
     size_t v_step, m_step, u_step;            /* floats between planes */
     bool bf16;
     uint32_t *pairs; /* bf16: [n_threads][group][c / 2], a plane of v */

@@ -24,8 +24,8 @@ static void share_run(struct share *s, threads_fn *fn, void *ctx, int i_thread)
     }
 }
 
-/* A thread begins with its own share: neighbouring items, the same part of the data in one loop after
- * the other, so that it finds in its cache what it wrote there. */
+/* A thread begins with its own share: neighbouring items, the same part of the data in one loop
+ * after the other, so that it finds in its cache what it wrote there. */
 void threads_for(const struct machine *mc, int n, threads_fn *fn, void *ctx)
 {
     ASSERT(mc->n_threads >= 1);

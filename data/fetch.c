@@ -112,7 +112,8 @@ static bool fetch_failed(struct fetch_job *job, CURLcode code, long status, cons
     return err_set(e, ERR_FAILED, "%s: %s", url, detail);
 }
 
-static void fetch_set_up(const struct network *net, CURL *curl, struct fetch_job *job, const char *url, char *detail)
+static void fetch_set_up(const struct network *net, CURL *curl, struct fetch_job *job,
+                         const char *url, char *detail)
 {
     long timeout_s = job->options->timeout_s > 0 ? job->options->timeout_s : 60;
     net->easy_setopt(curl, CURLOPT_URL, url);

@@ -5,7 +5,8 @@
 
 static const char network_library[] = "libcurl.so.4";
 
-/* ISO C has no conversion from an object's pointer to a function's; POSIX promises that the bits are the same. */
+/* ISO C has no conversion from an object's pointer to a function's; POSIX promises that the bits
+ * are the same. */
 static bool network_find(void *library, const char *name, void *function)
 {
     void *found = dlsym(library, name);

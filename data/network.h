@@ -1,6 +1,8 @@
-/* network.h: libcurl, found when it is first needed. Only `hdnas data fetch` talks to servers, and libcurl brings some thirty
- * libraries along: loading them with every start took longer than what most commands do, and a machine without a network
- * need not have them. */
+/*
+ * network.h: libcurl, found when it is first needed. Only `hdnas data fetch` talks to servers, and
+ * libcurl brings some thirty libraries along: loading them with every start took longer than what
+ * most commands do, and a machine without a network need not have them.
+ */
 #ifndef DATA_NETWORK_H
 #define DATA_NETWORK_H
 
@@ -21,7 +23,8 @@ struct network {
     void (*easy_cleanup)(CURL *);
 };
 
-/* Loads and starts libcurl. False: e says what is missing and which package has it. Call network_close after. */
+/* Loads and starts libcurl. False: e says what is missing and which package has it. Call
+ * network_close after. */
 bool network_open(struct network *net, struct err *e);
 void network_close(struct network *net);
 

@@ -66,6 +66,7 @@ struct score_job {
     struct arena tmp; /* scratch of at least plan_bytes */
 };
 
+/* Images of the fixed batch. */
 enum { SCORE_BATCH = 32 };
 
 struct score {
