@@ -60,8 +60,9 @@ void smooth_scores(double *out, const struct space *space, const struct arch *ar
         from[i] = archs[idx[i]];
     }
     struct surrogate s;
+    struct surrogate_model model = {space, space_path_distance, smooth_noise};
     struct arena fit = arena_carve(&tmp, surrogate_bytes((int)n_fit));
-    surrogate_fit(&s, &fit, space, from, known, (int)n_fit, smooth_noise, tmp);
+    surrogate_fit(&s, &fit, &model, from, known, (int)n_fit, tmp);
     for (int i = 0; i < n; i++) {
         surrogate_guess(&s, &archs[i], &out[i], NULL, tmp);
     }

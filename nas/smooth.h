@@ -1,7 +1,7 @@
 /*
  * smooth.h: scores with their neighbours' help. A score that is no accuracy is wrong in its own way
  * about each network, and the best of many are those it errs about most kindly. Accuracy changes
- * little where one gene of six does: so what Gaussian process regression [Rasmussen2006, alg. 2.1]
+ * little where one way through the network of several does: so what Gaussian process regression [Rasmussen2006, alg. 2.1]
  * says of a network from all that were scored, itself among them, is nearer to it than its score
  * alone. For exact scores it is not: it blurs them.
  */

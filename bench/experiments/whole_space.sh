@@ -3,7 +3,7 @@
 # sums of log ranks in the whole space: the section "All cells" of docs/SCORES.md. About 40 core-minutes on an AVX-512
 # machine, with a reference, for rmi-brief, 80 more; interrupted, the same command goes on. Searches can look the scores up then:
 # hdnas search --score "table:OUT_DIR/scores.csv:COLUMN" --smooth yes.
-#   usage: whole_space.sh OUT_DIR NASBENCH201.csv CIFAR10_DIR [REFERENCE]
+#   usage: whole_space.sh OUT_DIR NASBENCH201.csv cifar10:DIR|cifar100:DIR [REFERENCE]
 set -eu
 [ $# -eq 3 ] || [ $# -eq 4 ] || { sed -n '7s/# *//p' "$0"; exit 2; }
 hdnas=${HDNAS:-$(dirname "$0")/../../hdnas}
@@ -15,5 +15,5 @@ if [ $# -eq 4 ]; then
 fi
 mkdir -p "$1"
 cut -d, -f2 "$2" | tail -n +2 |
-    "$hdnas" correlate --data "cifar10:$3" --batch-size 32 --out "$1" \
+    "$hdnas" correlate --data "$3" --batch-size 32 --out "$1" \
         --truth "$2:c10_test200,:nats_c100_test200" --scores "$scores" --combine "$combine" ${4:+--reference "$4"}
