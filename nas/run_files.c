@@ -89,7 +89,7 @@ bool run_files_advise(const struct run *r, struct run_result *result, struct err
     }
     if (r->config->smooth &&
         (r->config->n_shortlist > 0 || r->config->search_options.n_constraints > 0)) {
-        smooth_scores(score, r->config->space, archs, score, cost, n, tmp);
+        smooth_scores(score, r->config->space, archs, score, n, tmp);
     }
     for (int i = 0; i < n; i++) {
         x[2 * i] = -score[i];

@@ -1,69 +1,116 @@
 #include "nas/smooth.h"
 
+#include <math.h>
+
 #include "nas/ranked.h"
-#include "nas/shortlist.h"
 #include "nas/surrogate.h"
 
 /* The share of a score's variance that its neighbours cannot know, at least. Chosen on CIFAR-10's
  * accuracies, judged on CIFAR-100's (docs/REPRODUCTION.md). */
 static const double smooth_noise = .1;
 
+/* Of many: by how much of the genes they differ for similarity to fall by a factor of e; how much
+ * of a right side the solution may leave unexplained, and after how many rounds it is taken as it
+ * is. Where the whole space is known eight rounds do: then the kernel has as many different
+ * eigenvalues as genes, and one. */
+static const double many_reach = .6, many_residual = 1e-4;
+enum { MANY_ROUNDS = 100 };
+
 size_t smooth_bytes(int n)
 {
     size_t size = (size_t)n, n_fit = MIN(size, (size_t)SMOOTH_MAX);
-    return 2 * surrogate_bytes((int)n_fit) + shortlist_bytes(n) +
-           2 * arena_round(n_fit * sizeof(double)) + arena_round(n_fit * sizeof(struct arch)) +
-           4 * arena_round(size * sizeof(double));
+    return 2 * surrogate_bytes((int)n_fit) + 6 * arena_round(size * sizeof(double));
 }
 
-/* Which MIN(n, SMOOTH_MAX) of n networks the guesses rest on. */
-static void smooth_sample(int *idx, const double *score, const double *cost, int n,
-                          struct arena tmp)
+/* out = (K + noise) x over archs[n], K the kernel of smooth_many. */
+static void many_times(double *out, const double *x, const struct space *space,
+                       const struct arch *archs, int n, double noise)
 {
-    int n_sample = MIN(n, (int)SMOOTH_MAX);
-    int n_best = n > n_sample ? n_sample / 4 * 3 : 0;
-    n_best = shortlist_choose(idx, n_best, score, cost, n, tmp);
-    bool *taken = arena_push_zero(&tmp, (size_t)n, sizeof *taken);
-    for (int i = 0; i < n_best; i++) {
-        taken[idx[i]] = true;
+    double kernel[SPACE_MAX_GENES + 1];
+    for (int d = 0; d <= space->n_genes; d++) {
+        kernel[d] = exp(-d / (many_reach * space->n_genes));
     }
-    /* The n_left that were not taken, every n_left / n_more-th of them. */
-    int64_t n_left = n - n_best, n_more = n_sample - n_best, seen = 0;
-    int at = n_best;
     for (int i = 0; i < n; i++) {
-        if (!taken[i]) {
-            if (seen * n_more / n_left != (seen + 1) * n_more / n_left) {
-                idx[at++] = i;
+        out[i] = (kernel[0] + noise) * x[i];
+    }
+    for (int i = 0; i < n; i++) {
+        double sum = 0;
+        for (int k = 0; k < i; k++) {
+            int d = 0;
+            for (int g = 0; g < space->n_genes; g++) {
+                d += archs[i].gene[g] != archs[k].gene[g];
             }
-            seen++;
+            sum += kernel[d] * x[k];
+            out[k] += kernel[d] * x[i];
+        }
+        out[i] += sum;
+    }
+}
+
+static double dot(const double *a, const double *b, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        sum += a[i] * b[i];
+    }
+    return sum;
+}
+
+/* The posterior mean from all n by conjugate gradients [Hestenes1952], similarity by genes: ways
+ * would be isomorphic cells' only, and where most of a space is known those outweigh all others. */
+static void smooth_many(double *out, const struct space *space, const struct arch *archs,
+                        const double *rank, int n, struct arena tmp)
+{
+    size_t size = (size_t)n;
+    double *weight = arena_push_zero(&tmp, size, sizeof *weight);
+    double *left = arena_push(&tmp, size, sizeof *left); /* of the right side */
+    double *way = arena_push(&tmp, size, sizeof *way);
+    double mean = 0;
+    for (int i = 0; i < n; i++) {
+        mean += rank[i] / n;
+    }
+    for (int i = 0; i < n; i++) {
+        way[i] = left[i] = rank[i] - mean;
+    }
+    double all = dot(left, left, n), now = all;
+    for (int k = 0; k < MANY_ROUNDS && now > many_residual * many_residual * all; k++) {
+        many_times(out, way, space, archs, n, smooth_noise);
+        double step = now / dot(way, out, n), before = now;
+        for (int i = 0; i < n; i++) {
+            weight[i] += step * way[i];
+            left[i] -= step * out[i];
+        }
+        now = dot(left, left, n);
+        for (int i = 0; i < n; i++) {
+            way[i] = left[i] + now / before * way[i];
         }
     }
-    ASSERT(at == n_sample);
+    many_times(out, weight, space, archs, n, 0);
+    for (int i = 0; i < n; i++) {
+        out[i] += mean;
+    }
+}
+
+static void smooth_few(double *out, const struct space *space, const struct arch *archs,
+                       const double *rank, int n, struct arena tmp)
+{
+    struct surrogate s;
+    struct surrogate_model model = {space, space_path_distance, smooth_noise};
+    struct arena fit = arena_carve(&tmp, surrogate_bytes(n));
+    surrogate_fit(&s, &fit, &model, archs, rank, n, tmp);
+    for (int i = 0; i < n; i++) {
+        surrogate_guess(&s, &archs[i], &out[i], NULL, tmp);
+    }
 }
 
 void smooth_scores(double *out, const struct space *space, const struct arch *archs,
-                   const double *score, const double *cost, int n, struct arena tmp)
+                   const double *score, int n, struct arena tmp)
 {
     ASSERT(n >= 0);
     if (n == 0) {
         return;
     }
-    size_t n_fit = (size_t)MIN(n, (int)SMOOTH_MAX);
-    int *idx = arena_push(&tmp, n_fit, sizeof *idx);
     double *rank = arena_push(&tmp, (size_t)n, sizeof *rank);
-    double *known = arena_push(&tmp, n_fit, sizeof *known);
-    struct arch *from = arena_push(&tmp, n_fit, sizeof *from);
     ranked_mid(rank, score, n, tmp);
-    smooth_sample(idx, score, cost, n, tmp);
-    for (size_t i = 0; i < n_fit; i++) {
-        known[i] = rank[idx[i]];
-        from[i] = archs[idx[i]];
-    }
-    struct surrogate s;
-    struct surrogate_model model = {space, space_path_distance, smooth_noise};
-    struct arena fit = arena_carve(&tmp, surrogate_bytes((int)n_fit));
-    surrogate_fit(&s, &fit, &model, from, known, (int)n_fit, tmp);
-    for (int i = 0; i < n; i++) {
-        surrogate_guess(&s, &archs[i], &out[i], NULL, tmp);
-    }
+    (n > SMOOTH_MAX ? smooth_many : smooth_few)(out, space, archs, rank, n, tmp);
 }
