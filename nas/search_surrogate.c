@@ -174,9 +174,8 @@ static void guess(const struct surrogate_search *ss, struct candidate *c, int n,
         cost[i] = x[2 * idx[i] + 1];
     }
     struct arena fits = arena_carve(&tmp, 2 * surrogate_bytes(MAX_FIT));
-    struct surrogate_model model = {.space = ss->space, .distance = space_gene_distance};
-    surrogate_fit(&by_error, &fits, &model, archs, error, n_fit, tmp);
-    surrogate_fit(&by_cost, &fits, &model, archs, cost, n_fit, tmp);
+    surrogate_fit(&by_error, &fits, ss->space, archs, error, n_fit, 0, tmp);
+    surrogate_fit(&by_cost, &fits, ss->space, archs, cost, n_fit, 0, tmp);
     for (int i = 0; i < n; i++) {
         double mean, sd;
         surrogate_guess(&by_cost, &c[i].arch, &c[i].cost, NULL, tmp);

@@ -56,8 +56,7 @@ static double dot(const double *a, const double *b, int n)
     return sum;
 }
 
-/* The posterior mean from all n by conjugate gradients [Hestenes1952], similarity by genes: ways
- * would be isomorphic cells' only, and where most of a space is known those outweigh all others. */
+/* The posterior mean from all n by conjugate gradients [Hestenes1952]. */
 static void smooth_many(double *out, const struct space *space, const struct arch *archs,
                         const double *rank, int n, struct arena tmp)
 {
@@ -95,9 +94,8 @@ static void smooth_few(double *out, const struct space *space, const struct arch
                        const double *rank, int n, struct arena tmp)
 {
     struct surrogate s;
-    struct surrogate_model model = {space, space_path_distance, smooth_noise};
     struct arena fit = arena_carve(&tmp, surrogate_bytes(n));
-    surrogate_fit(&s, &fit, &model, archs, rank, n, tmp);
+    surrogate_fit(&s, &fit, space, archs, rank, n, smooth_noise, tmp);
     for (int i = 0; i < n; i++) {
         surrogate_guess(&s, &archs[i], &out[i], NULL, tmp);
     }

@@ -1,7 +1,7 @@
 /*
  * smooth.h: scores with their neighbours' help. A score that is no accuracy is wrong in its own way
  * about each network, and the best of many are those it errs about most kindly. Accuracy changes
- * little where one way through the network of several does: so what Gaussian process regression [Rasmussen2006, alg. 2.1]
+ * little where one gene of six does: so what Gaussian process regression [Rasmussen2006, alg. 2.1]
  * says of a network from all that were scored, itself among them, is nearer to it than its score
  * alone. For exact scores it is not: it blurs them.
  */
@@ -11,10 +11,9 @@
 #include "core/arena.h"
 #include "nas/space.h"
 
-/* out[n]: the ranks (0 .. n - 1) of finite score[n] of archs[n], smoothed. Similarity is by the
- * ways through the networks, its reach the likeliest; of more than SMOOTH_MAX by their genes, its
- * reach fixed. The same numbers each time. O(n^3), a second for SMOOTH_MAX; beyond, O(n^2) a round:
- * two seconds for 2,000, ten for all of NAS-Bench-201. */
+/* out[n]: the ranks (0 .. n - 1) of finite score[n] of archs[n], smoothed. Of more than SMOOTH_MAX
+ * the kernel's reach is no longer the likeliest but fixed. The same numbers each time. O(n^3), a
+ * second for SMOOTH_MAX; beyond, O(n^2) a round: 25 s for all of NAS-Bench-201. */
 enum { SMOOTH_MAX = 1024 };
 void smooth_scores(double *out, const struct space *space, const struct arch *archs,
                    const double *score, int n, struct arena tmp);

@@ -16,20 +16,6 @@ bool space_equal(const struct arch *a, const struct arch *b)
     return memcmp(a->gene, b->gene, sizeof a->gene) == 0;
 }
 
-double space_gene_distance(const struct space *s, const struct arch *a, const struct arch *b)
-{
-    int n = 0;
-    for (int i = 0; i < s->n_genes; i++) {
-        n += a->gene[i] != b->gene[i];
-    }
-    return (double)n / s->n_genes;
-}
-
-double space_path_distance(const struct space *s, const struct arch *a, const struct arch *b)
-{
-    return s->path_distance ? s->path_distance(a, b) : space_gene_distance(s, a, b);
-}
-
 int space_neighbours(const struct space *s, const struct arch *a, struct arch *out, int max)
 {
     int n = 0;

@@ -41,9 +41,6 @@ struct space {
     bool (*connected)(const struct arch *a); /* does the output depend on the input */
     /* The same with "nothing" for what a reading drops; NULL: all readings are as written. */
     void (*prune)(const struct arch *a, enum space_reading reading, struct arch *out);
-    /* The share of the ways from input to output, as sequences of operations, that only one of the
-     * two has [White2021], in [0, 1]; isomorphic ones: 0. NULL: the share of their genes. */
-    double (*path_distance)(const struct arch *a, const struct arch *b);
     /* The network: fills spec->arch; build with model_build. */
     void (*model)(const struct arch *a, struct model_spec *spec);
     int64_t (*params)(const struct arch *a, const struct model_spec *spec);
@@ -57,9 +54,6 @@ MUST_USE bool space_find(const struct space **out, const char *name, struct err 
 /* What every space can do from its alphabet alone. */
 void space_random(const struct space *s, struct arch *a, struct rng *r);
 bool space_equal(const struct arch *a, const struct arch *b);
-/* How far apart two are, in [0, 1]: by the share of genes that differ, by path_distance. */
-typedef double space_distance(const struct space *s, const struct arch *a, const struct arch *b);
-space_distance space_gene_distance, space_path_distance;
 /* All genotypes that differ in one gene; returns how many were written, at most max. */
 int space_neighbours(const struct space *s, const struct arch *a, struct arch *out, int max);
 /* Each gene is drawn anew among the other choices with probability rate. */

@@ -283,47 +283,6 @@ static void nb201_prune(const struct arch *a, enum space_reading reading, struct
     }
 }
 
-/* The ways from the first node to the last, by their edges, -1 = no more. */
-enum { N_WAYS = 4, WAY_LEN = 3 };
-static const int ways[N_WAYS][WAY_LEN] = {{3, -1, -1}, {0, 4, -1}, {1, 5, -1}, {0, 2, 5}};
-
-/* What is computed along each way that is open, as a number, ascending; a skip computes nothing.
- * Returns how many are open. */
-static int open_ways(const struct arch *a, int code[N_WAYS])
-{
-    int n = 0;
-    for (int w = 0; w < N_WAYS; w++) {
-        int sequence = 0;
-        bool open = true;
-        for (int i = 0; i < WAY_LEN && ways[w][i] >= 0; i++) {
-            int op = a->gene[ways[w][i]];
-            open = open && op != OP_NONE;
-            sequence = op == OP_SKIP ? sequence : sequence * N_OPS + op;
-        }
-        int at = n;
-        for (; open && at > 0 && code[at - 1] > sequence; at--) {
-            code[at] = code[at - 1];
-        }
-        if (open) {
-            code[at] = sequence;
-            n++;
-        }
-    }
-    return n;
-}
-
-static double nb201_path_distance(const struct arch *a, const struct arch *b)
-{
-    int x[N_WAYS], y[N_WAYS], n_x = open_ways(a, x), n_y = open_ways(b, y), n_shared = 0;
-    for (int i = 0, k = 0; i < n_x && k < n_y;) {
-        n_shared += x[i] == y[k];
-        int step = x[i] - y[k];
-        i += step <= 0;
-        k += step >= 0;
-    }
-    return (double)(n_x + n_y - 2 * n_shared) / (2 * N_WAYS);
-}
-
 static void nb201_model(const struct arch *a, struct model_spec *spec)
 {
     char code[SPACE_TEXT_LEN];
@@ -394,7 +353,6 @@ const struct space space_nb201 = {
     .canonical = nb201_canonical,
     .connected = nb201_connected,
     .prune = nb201_prune,
-    .path_distance = nb201_path_distance,
     .model = nb201_model,
     .params = nb201_params,
     .macs = nb201_macs,

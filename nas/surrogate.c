@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Similarity falls by a factor of e over this distance; noise as a share of the variance.
+/* Similarity falls by a factor of e over this share of the genes; noise as a share of the variance.
  */
 static const double reaches[] = {.15, .3, .6, 1.2}, noises[] = {1e-3, 1e-2, 1e-1};
 
@@ -13,10 +13,14 @@ size_t surrogate_bytes(int n)
     return 2 * arena_round(size * size * sizeof(double)) + 6 * arena_round(size * sizeof(double));
 }
 
-static double similarity(const struct surrogate_model *m, double reach, const struct arch *a,
+static double similarity(const struct space *s, double reach, const struct arch *a,
                          const struct arch *b)
 {
-    return exp(-m->distance(m->space, a, b) / reach);
+    int n = 0;
+    for (int i = 0; i < s->n_genes; i++) {
+        n += a->gene[i] != b->gene[i];
+    }
+    return exp(-(double)n / (reach * s->n_genes));
 }
 
 /* In place, lower triangle; false where it is not positive definite. */
@@ -68,7 +72,7 @@ static double try_fit(struct surrogate *s, const double *y, double reach, double
     for (int r = 0; r < n; r++) {
         for (int c = 0; c <= r; c++) {
             factor[(size_t)r * (size_t)n + (size_t)c] =
-                similarity(&s->model, reach, &s->archs[r], &s->archs[c]) + (r == c ? noise : 0);
+                similarity(s->space, reach, &s->archs[r], &s->archs[c]) + (r == c ? noise : 0);
         }
     }
     if (!factorise(factor, n)) {
@@ -85,12 +89,13 @@ static double try_fit(struct surrogate *s, const double *y, double reach, double
     return likelihood;
 }
 
-void surrogate_fit(struct surrogate *s, struct arena *keep, const struct surrogate_model *model,
-                   const struct arch *archs, const double *value, int n, struct arena tmp)
+void surrogate_fit(struct surrogate *s, struct arena *keep, const struct space *space,
+                   const struct arch *archs, const double *value, int n, double least_noise,
+                   struct arena tmp)
 {
     ASSERT(n >= 1);
     size_t size = (size_t)n;
-    *s = (struct surrogate){.model = *model, .n = n, .archs = archs};
+    *s = (struct surrogate){.space = space, .n = n, .archs = archs};
     s->factor = arena_push(keep, size * size, sizeof *s->factor);
     s->weight = arena_push(keep, size, sizeof *s->weight);
     double *factor = arena_push(&tmp, size * size, sizeof *factor);
@@ -109,10 +114,10 @@ void surrogate_fit(struct surrogate *s, struct arena *keep, const struct surroga
     }
     for (size_t i = 0; i < N_ELEMS(reaches); i++) {
         for (size_t k = 0; k < N_ELEMS(noises); k++) {
-            if (k + 1 < N_ELEMS(noises) && noises[k] < model->least_noise) {
+            if (k + 1 < N_ELEMS(noises) && noises[k] < least_noise) {
                 continue; /* the last one stands for all that are too small */
             }
-            double noise = fmax(noises[k], model->least_noise);
+            double noise = fmax(noises[k], least_noise);
             double likelihood = try_fit(s, y, reaches[i], noise, factor, weight);
             if (likelihood > best) {
                 best = likelihood;
@@ -130,7 +135,7 @@ void surrogate_guess(const struct surrogate *s, const struct arch *a, double *me
 {
     double *k = arena_push(&tmp, (size_t)s->n, sizeof *k), sum = 0, explained = 0;
     for (int i = 0; i < s->n; i++) {
-        k[i] = similarity(&s->model, s->reach, a, &s->archs[i]);
+        k[i] = similarity(s->space, s->reach, a, &s->archs[i]);
         sum += k[i] * s->weight[i];
     }
     *mean = s->mean + s->scale * sum;

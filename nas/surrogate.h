@@ -1,7 +1,7 @@
 /*
  * surrogate.h: a guess at a number of an architecture from those of others: Gaussian process
- * regression [Rasmussen2006, alg. 2.1], where similarity falls with distance. Knows how uncertain
- * it is. For searches that choose what to evaluate next.
+ * regression [Rasmussen2006, alg. 2.1] on genes, where similarity falls with the number of genes
+ * that differ. Knows how uncertain it is. For searches that choose what to evaluate next.
  */
 #ifndef NAS_SURROGATE_H
 #define NAS_SURROGATE_H
@@ -9,16 +9,8 @@
 #include "core/arena.h"
 #include "nas/space.h"
 
-/* What is assumed. */
-struct surrogate_model {
-    const struct space *space;
-    space_distance *distance;
-    double least_noise; /* the share of the variance that neighbours cannot know, at least; 0: as
-                           small as is likely */
-};
-
 struct surrogate {
-    struct surrogate_model model;
+    const struct space *space;
     int n;
     const struct arch *archs; /* [n] not owned */
     double *factor;           /* [n, n] lower Cholesky factor of the kernel */
@@ -27,9 +19,11 @@ struct surrogate {
 };
 
 /* Fit to value[n] (finite) of archs[n], which must stay. The kernel's reach and noise are those of
- * greatest likelihood among a few. The fit lives in keep. O(n^3). */
-void surrogate_fit(struct surrogate *s, struct arena *keep, const struct surrogate_model *model,
-                   const struct arch *archs, const double *value, int n, struct arena tmp);
+ * greatest likelihood among a few, the noise at least so large a share of the variance (0: as
+ * likely). The fit lives in keep. O(n^3). */
+void surrogate_fit(struct surrogate *s, struct arena *keep, const struct space *space,
+                   const struct arch *archs, const double *value, int n, double least_noise,
+                   struct arena tmp);
 
 /* Mean and standard deviation of the guess. O(n^2), or O(n) where sd is NULL. */
 void surrogate_guess(const struct surrogate *s, const struct arch *a, double *mean, double *sd,

@@ -19,24 +19,6 @@ struct world {
     double *truth, *score, *smooth;
 };
 
-/* What each way from input to output that is open gives, by its operations: isomorphic cells are
- * worth the same, as their accuracies are. */
-static double worth(const struct arch *a)
-{
-    static const int ways[4][3] = {{3, -1, -1}, {0, 4, -1}, {1, 5, -1}, {0, 2, 5}};
-    static const double gain[] = {0, 0, 2, 4, .5};
-    double sum = 0;
-    for (int w = 0; w < 4; w++) {
-        double way = 1;
-        for (int i = 0; i < 3 && ways[w][i] >= 0; i++) {
-            int op = a->gene[ways[w][i]];
-            way = op == 0 ? -INFINITY : way + gain[op];
-        }
-        sum += fmax(0, way);
-    }
-    return sum;
-}
-
 static struct world world_new(struct arena *keep, int n)
 {
     size_t size = (size_t)n;
@@ -47,8 +29,8 @@ static struct world world_new(struct arena *keep, int n)
     struct rng r = rng_key(1, RNG_TEST, 0);
     for (int i = 0; i < n; i++) {
         space_random(nb201(), &w.archs[i], &r);
-        w.truth[i] = worth(&w.archs[i]);
-        w.score[i] = w.truth[i] + 5 * rng_normal(&r); /* about the deviation of the truth */
+        w.truth[i] = nb201_landscape(&w.archs[i]);
+        w.score[i] = w.truth[i] + 6.6 * rng_normal(&r); /* the deviation of the sums */
     }
     return w;
 }

@@ -277,35 +277,11 @@ static void test_canonical(void **state)
         assert_true(space_equal(&c, &again));
         assert_true(nb201()->index(&c) <= i);
         assert_int_equal(nb201()->connected(&a), nb201()->connected(&c));
-        assert_true(space_path_distance(nb201(), &a, &c) == 0);
         n_classes += space_equal(&a, &c);
         n_disconnected += !nb201()->connected(&a);
     }
     assert_int_equal(n_classes, 6466);
     assert_int_equal(n_disconnected, 341);
-}
-
-static double apart(space_distance *distance, const char *a, const char *b)
-{
-    struct arch x, y;
-    struct err e = {0};
-    assert_true(nb201()->parse(&x, a, &e) && nb201()->parse(&y, b, &e));
-    assert_true(distance(nb201(), &x, &y) == distance(nb201(), &y, &x));
-    return distance(nb201(), &x, &y);
-}
-
-static void test_distances(void **state)
-{
-    (void)state;
-    assert_true(apart(space_gene_distance, "333333", "333330") == 1. / 6);
-    assert_true(apart(space_path_distance, "333333", "333333") == 0);
-    /* 3, 33, 33, 333 beside 3, 33. */
-    assert_true(apart(space_path_distance, "333333", "333330") == 2. / 8);
-    /* A skip computes nothing. */
-    assert_true(apart(space_path_distance, "300010", "000300") == 0);
-    /* One layer beside another; four ways beside none. */
-    assert_true(apart(space_path_distance, "000300", "000200") == 2. / 8);
-    assert_true(apart(space_path_distance, "234234", "000000") == 4. / 8);
 }
 
 static void test_the_benchmarks_table(void **state)
@@ -419,7 +395,6 @@ int main(void)
         cmocka_unit_test(test_counts_are_the_networks),
         cmocka_unit_test(test_connected),
         cmocka_unit_test(test_canonical),
-        cmocka_unit_test(test_distances),
         cmocka_unit_test(test_the_benchmarks_table),
         cmocka_unit_test(test_random_neighbours_mutation_crossover),
     };

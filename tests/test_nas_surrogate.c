@@ -16,8 +16,7 @@ static struct surrogate fit(struct scratch *s, const struct arch *archs, const d
     struct surrogate g;
     struct arena keep = arena_carve(&s->arena, surrogate_bytes(n));
     struct arena tmp = arena_carve(&s->arena, surrogate_bytes(n));
-    struct surrogate_model model = {.space = nb201(), .distance = space_gene_distance};
-    surrogate_fit(&g, &keep, &model, archs, value, n, tmp);
+    surrogate_fit(&g, &keep, nb201(), archs, value, n, 0, tmp);
     return g;
 }
 
