@@ -1,6 +1,7 @@
 #include "nas/smooth.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "nas/ranked.h"
 #include "nas/surrogate.h"
@@ -19,31 +20,53 @@ enum { MANY_ROUNDS = 100 };
 size_t smooth_bytes(int n)
 {
     size_t size = (size_t)n, n_fit = MIN(size, (size_t)SMOOTH_MAX);
-    return 2 * surrogate_bytes((int)n_fit) + 6 * arena_round(size * sizeof(double));
+    return 2 * surrogate_bytes((int)n_fit) + 6 * arena_round(size * sizeof(double)) +
+           arena_round(size * SPACE_MAX_GENES) + arena_round(size);
 }
 
-/* out = (K + noise) x over archs[n], K the kernel of smooth_many. */
-static void many_times(double *out, const double *x, const struct space *space,
-                       const struct arch *archs, int n, double noise)
+/* The kernel of smooth_many over n networks. */
+struct many {
+    int n, n_genes;
+    uint8_t *genes; /* [n_genes, n] */
+    uint8_t *apart; /* [n] scratch: the number of genes that differ */
+    double similarity[SPACE_MAX_GENES + 1];
+};
+
+static void many_init(struct many *m, const struct space *space, const struct arch *archs, int n,
+                      struct arena *keep)
 {
-    double kernel[SPACE_MAX_GENES + 1];
-    for (int d = 0; d <= space->n_genes; d++) {
-        kernel[d] = exp(-d / (many_reach * space->n_genes));
+    size_t size = (size_t)n;
+    *m = (struct many){.n = n, .n_genes = space->n_genes};
+    m->genes = arena_push(keep, size, (size_t)m->n_genes);
+    m->apart = arena_push(keep, size, 1);
+    for (int d = 0; d <= m->n_genes; d++) {
+        m->similarity[d] = exp(-d / (many_reach * m->n_genes));
     }
-    for (int i = 0; i < n; i++) {
-        out[i] = (kernel[0] + noise) * x[i];
-    }
-    for (int i = 0; i < n; i++) {
-        double sum = 0;
-        for (int k = 0; k < i; k++) {
-            int d = 0;
-            for (int g = 0; g < space->n_genes; g++) {
-                d += archs[i].gene[g] != archs[k].gene[g];
-            }
-            sum += kernel[d] * x[k];
-            out[k] += kernel[d] * x[i];
+    for (int g = 0; g < m->n_genes; g++) {
+        for (size_t i = 0; i < size; i++) {
+            m->genes[(size_t)g * size + i] = archs[i].gene[g];
         }
-        out[i] += sum;
+    }
+}
+
+/* out = (kernel + noise) x */
+static void many_times(double *out, const struct many *m, const double *x, double noise)
+{
+    for (int i = 0; i < m->n; i++) {
+        memset(m->apart, 0, (size_t)i);
+        for (int g = 0; g < m->n_genes; g++) {
+            const uint8_t *gene = m->genes + (size_t)g * (size_t)m->n;
+            for (int k = 0; k < i; k++) {
+                m->apart[k] = (uint8_t)(m->apart[k] + (gene[k] != gene[i]));
+            }
+        }
+        double sum = (1 + noise) * x[i];
+        for (int k = 0; k < i; k++) {
+            double s = m->similarity[m->apart[k]];
+            sum += s * x[k];
+            out[k] += s * x[i];
+        }
+        out[i] = sum;
     }
 }
 
@@ -65,6 +88,8 @@ static void smooth_many(double *out, const struct space *space, const struct arc
     double *left = arena_push(&tmp, size, sizeof *left); /* of the right side */
     double *way = arena_push(&tmp, size, sizeof *way);
     double mean = 0;
+    struct many m;
+    many_init(&m, space, archs, n, &tmp);
     for (int i = 0; i < n; i++) {
         mean += rank[i] / n;
     }
@@ -73,7 +98,7 @@ static void smooth_many(double *out, const struct space *space, const struct arc
     }
     double all = dot(left, left, n), now = all;
     for (int k = 0; k < MANY_ROUNDS && now > many_residual * many_residual * all; k++) {
-        many_times(out, way, space, archs, n, smooth_noise);
+        many_times(out, &m, way, smooth_noise);
         double step = now / dot(way, out, n), before = now;
         for (int i = 0; i < n; i++) {
             weight[i] += step * way[i];
@@ -84,7 +109,7 @@ static void smooth_many(double *out, const struct space *space, const struct arc
             way[i] = left[i] + now / before * way[i];
         }
     }
-    many_times(out, weight, space, archs, n, 0);
+    many_times(out, &m, weight, 0);
     for (int i = 0; i < n; i++) {
         out[i] += mean;
     }
