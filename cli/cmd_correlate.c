@@ -18,6 +18,8 @@ static const struct option_spec correlate_options[] = {
      "scores, separated by commas (hdnas info lists them)", 0, 0},
     {"combine", OPTION_TEXT, "LIST", NULL,
      "combinations, separated by commas: a+b adds ranks, a*b their logarithms", 0, 0},
+    {"smooth", OPTION_FLAG, NULL, NULL,
+     "each column smoothed too: from all architectures, as hdnas search --smooth does", 0, 0},
     {"truth", OPTION_TEXT, "LIST", NULL,
      "FILE:COLUMN, more separated by commas; :COLUMN is of the same file", 0, 0},
     {"sample", OPTION_INT, "N", "0", "draw N architectures instead of naming them", 0, 1e9},
@@ -194,6 +196,26 @@ static bool combine(struct task *t, struct err *e)
     return true;
 }
 
+/* Beside each column one of what its connected architectures say of each other. */
+static bool add_smooth(struct task *t, struct err *e)
+{
+    struct correlate *c = &t->c;
+    int n_columns = c->n_scores;
+    if (!options_flag(t->o, "smooth")) {
+        return true;
+    }
+    if (2 * n_columns > MAX_COLUMNS) {
+        return err_set(e, ERR_USAGE, "--smooth: more than %d columns", (int)MAX_COLUMNS / 2);
+    }
+    for (int s = 0; s < n_columns; s++) {
+        const char *name = arena_printf(t->keep, "smooth(%s)", c->scores[s].name);
+        if (!correlate_smooth(&c->scores[c->n_scores++], t->keep, c, s, name, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void print_rows(const struct task *t, const struct correlate_row *rows, int n)
 {
     static const char *const heads[] = {"score", "truth", "n",        "tau",
@@ -274,7 +296,8 @@ static bool correlate_run(const struct options *o, struct arena *keep, struct er
               read_archs(t, e) &&
               correlate_values_open(&t->values, o, keep, &t->mc, t->c.space, t->c.archs, t->c.n,
                                     e) &&
-              compute(t, e) && combine(t, e) && report(t, e);
+              compute(t, e) && combine(t, e) && add_smooth(t, e) &&
+              report(t, e);
     correlate_values_close(&t->values);
     return ok;
 }

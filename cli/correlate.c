@@ -6,6 +6,7 @@
 #include "core/rng.h"
 #include "nas/indicators.h"
 #include "nas/ranked.h"
+#include "nas/smooth.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -48,6 +49,40 @@ void correlate_combine(struct correlate_column *out, struct arena *keep,
             out->value[i] += product ? log(rank[i] / n) : rank[i];
         }
     }
+}
+
+bool correlate_smooth(struct correlate_column *out, struct arena *keep, const struct correlate *c,
+                      int s, const char *name, struct err *e)
+{
+    size_t size = (size_t)c->n;
+    struct arena tmp = {0};
+    if (!arena_init(&tmp,
+                    smooth_bytes(c->n) + arena_round(size * sizeof(struct arch)) +
+                        arena_round(size * sizeof(int)) + 2 * arena_round(size * sizeof(double)),
+                    e)) {
+        return false;
+    }
+    struct arch *archs = arena_push(&tmp, size, sizeof *archs);
+    int *idx = arena_push(&tmp, size, sizeof *idx), n = 0;
+    double *score = arena_push(&tmp, size, sizeof *score);
+    double *smooth = arena_push(&tmp, size, sizeof *smooth);
+    *out = c->scores[s];
+    out->name = name;
+    out->value = arena_push(keep, size, sizeof *out->value);
+    for (int i = 0; i < c->n; i++) {
+        out->value[i] = NAN;
+        if (isfinite(c->scores[s].value[i]) && c->space->connected(&c->archs[i])) {
+            archs[n] = c->archs[i];
+            score[n] = c->scores[s].value[i];
+            idx[n++] = i;
+        }
+    }
+    smooth_scores(smooth, c->space, archs, score, n, tmp);
+    for (int i = 0; i < n; i++) {
+        out->value[idx[i]] = smooth[i];
+    }
+    arena_release(&tmp);
+    return true;
 }
 
 static int double_compare(const void *a, const void *b)

@@ -38,6 +38,11 @@ void correlate_combine(struct correlate_column *out, struct arena *keep,
                        const struct correlate_column *const *parts, int n_parts, int n,
                        bool product);
 
+/* Column s of c smoothed (nas/smooth.h) from those that are connected and have a number; the others
+ * have none. As many seconds. ERR_FAILED without memory. */
+MUST_USE bool correlate_smooth(struct correlate_column *out, struct arena *keep,
+                               const struct correlate *c, int s, const char *name, struct err *e);
+
 /* Agreement of one score with one truth. Intervals: percentiles over n_draws resamples of the
  * architectures keyed (seed, draw), the same for every pair. */
 void correlate_measure(struct correlate_row *row, const struct correlate *c, int i_score,

@@ -38,6 +38,15 @@ assert by["params+synflow", "acc"]["tau"] >= s["tau"] - 1e-12
 ' 2>&1)
 result "params agree with params; intervals hold the value; ranks add up" $? "$out"
 
+out=$(go --as-given --smooth --json | python3 -c 'import json, sys
+by = {(r["score"], r["truth"]): r for r in json.load(sys.stdin)}
+assert len(by) == 12, by.keys()
+s, p = by["smooth(params)", "acc"], by["params", "acc"]
+assert .5 < s["tau"] <= 1 and s["n"] == p["n"] == 12 and s["seconds"] == p["seconds"], s
+assert ("smooth(params+synflow)", "worse") in by
+' 2>&1)
+result "--smooth: a smoothed column beside each" $? "$out"
+
 go --out "$tmp/a" >"$tmp/one" 2>"$tmp/err" && [ -s "$tmp/a/scores.csv" ] && [ -s "$tmp/a/correlations.csv" ] &&
     python3 -c 'import sys, xml.dom.minidom as m; [m.parse(f) for f in sys.argv[1:]]; assert len(sys.argv) == 7' "$tmp"/a/*.svg 2>>"$tmp/err"
 result "--out writes tables and valid SVG" $? "$(cat "$tmp/err")"

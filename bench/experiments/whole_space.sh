@@ -16,4 +16,4 @@ fi
 mkdir -p "$1"
 cut -d, -f2 "$2" | tail -n +2 |
     "$hdnas" correlate --data "$3" --batch-size 32 --out "$1" \
-        --truth "$2:c10_test200,:nats_c100_test200" --scores "$scores" --combine "$combine" ${4:+--reference "$4"}
+        --truth "$2:c10_test200,:nats_c100_test200" --scores "$scores" --combine "$combine" --smooth ${4:+--reference "$4"}
