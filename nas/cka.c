@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "core/gemm.h"
+#include "nas/linalg.h"
 
 size_t cka_gram_scratch_bytes(const struct machine *mc, int n, size_t d)
 {
@@ -37,26 +38,19 @@ void cka_gram(const struct machine *mc, double *gram, const struct tensor *x, st
     cka_centre(gram, x->n);
 }
 
-static double cka_dot(const double *a, const double *b, int n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < (size_t)n * (size_t)n; i++) {
-        sum += a[i] * b[i];
-    }
-    return sum;
-}
-
 double cka_value(const double *g, const double *t, int n)
 {
-    double norms = sqrt(cka_dot(g, g, n)) * sqrt(cka_dot(t, t, n));
-    return norms > 0 ? cka_dot(g, t, n) / norms : NAN;
+    size_t size = (size_t)n * (size_t)n;
+    double norms = sqrt(linalg_dot(g, g, size)) * sqrt(linalg_dot(t, t, size));
+    return norms > 0 ? linalg_dot(g, t, size) / norms : NAN;
 }
 
 void cka_gradient(float *weight, const double *g, const double *t, int n, double scale)
 {
-    double norm_g = sqrt(cka_dot(g, g, n)), norm_t = sqrt(cka_dot(t, t, n));
-    double value = cka_dot(g, t, n) / (norm_g * norm_t);
-    for (size_t i = 0; i < (size_t)n * (size_t)n; i++) {
+    size_t size = (size_t)n * (size_t)n;
+    double norm_g = sqrt(linalg_dot(g, g, size)), norm_t = sqrt(linalg_dot(t, t, size));
+    double value = linalg_dot(g, t, size) / (norm_g * norm_t);
+    for (size_t i = 0; i < size; i++) {
         weight[i] = (float)(2 * scale * (t[i] / norm_t - value * g[i] / norm_g) / norm_g);
     }
 }

@@ -12,6 +12,15 @@ static void linalg_swap_rows(double *a, int n, int i, int j)
     }
 }
 
+double linalg_dot(const double *a, const double *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += a[i] * b[i];
+    }
+    return sum;
+}
+
 double linalg_log_det(double *a, int n)
 {
     double sum = 0;

@@ -5,6 +5,9 @@
 
 #include "core/base.h"
 
+/* sum_i a[i] b[i], in the order of i. */
+double linalg_dot(const double *a, const double *b, size_t n);
+
 /* log |det A| of a[n, n] by LU with partial pivoting; a is overwritten. -INFINITY where a pivot is
  * zero. O(n^3). */
 double linalg_log_det(double *a, int n);

@@ -14,6 +14,7 @@
 
 #include "core/rng.h"
 #include "core/threads.h"
+#include "nas/linalg.h"
 #include "nas/metrics.h"
 #include "nas/rows.h"
 
@@ -105,15 +106,6 @@ struct metric_betavae_memory {
     int n;
 };
 
-static double metric_betavae_dot(const double *a, const double *b, int n)
-{
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
-        sum += a[i] * b[i];
-    }
-    return sum;
-}
-
 /* direction = -H gradient by the two loops; diagonal: of the first H. */
 static void metric_betavae_direction(double *direction, const struct metric_betavae_memory *memory,
                                      const double *gradient, const double *diagonal, int n)
@@ -124,7 +116,7 @@ static void metric_betavae_direction(double *direction, const struct metric_beta
     }
     for (int k = memory->n - 1; k >= 0; k--) {
         const double *s = memory->s + (size_t)k * (size_t)n, *y = memory->y + (size_t)k * (size_t)n;
-        alpha[k] = memory->rho[k] * metric_betavae_dot(s, direction, n);
+        alpha[k] = memory->rho[k] * linalg_dot(s, direction, (size_t)n);
         for (int i = 0; i < n; i++) {
             direction[i] -= alpha[k] * y[i];
         }
@@ -134,7 +126,7 @@ static void metric_betavae_direction(double *direction, const struct metric_beta
     }
     for (int k = 0; k < memory->n; k++) {
         const double *s = memory->s + (size_t)k * (size_t)n, *y = memory->y + (size_t)k * (size_t)n;
-        double beta = memory->rho[k] * metric_betavae_dot(y, direction, n);
+        double beta = memory->rho[k] * linalg_dot(y, direction, (size_t)n);
         for (int i = 0; i < n; i++) {
             direction[i] += (alpha[k] - beta) * s[i];
         }
@@ -144,7 +136,7 @@ static void metric_betavae_direction(double *direction, const struct metric_beta
 static void metric_betavae_remember(struct metric_betavae_memory *memory, const double *step,
                                     const double *change, int n)
 {
-    double product = metric_betavae_dot(step, change, n);
+    double product = linalg_dot(step, change, (size_t)n);
     size_t bytes = (size_t)n * sizeof(double), one = (size_t)n;
     if (product <= 0) {
         return; /* rounding: the loss is strictly convex but for the biases' common shift */
@@ -189,7 +181,7 @@ static const double *metric_betavae_fit(const struct metric_betavae_work *w, str
     double loss = metric_betavae_loss(gradient, w, at);
     for (int step = 0; step < METRIC_BETAVAE_STEPS; step++) {
         metric_betavae_direction(direction, &memory, gradient, diagonal, n);
-        double slope = metric_betavae_dot(direction, gradient, n), t = 1, new_loss = loss;
+        double slope = linalg_dot(direction, gradient, (size_t)n), t = 1, new_loss = loss;
         for (int halvings = 0; halvings < 30; halvings++, t /= 2) {
             for (int i = 0; i < n; i++) {
                 next[i] = at[i] + t * direction[i];

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nas/linalg.h"
 #include "nas/ranked.h"
 #include "nas/surrogate.h"
 
@@ -70,15 +71,6 @@ static void many_times(double *out, const struct many *m, const double *x, doubl
     }
 }
 
-static double dot(const double *a, const double *b, int n)
-{
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
-        sum += a[i] * b[i];
-    }
-    return sum;
-}
-
 /* The posterior mean from all n by conjugate gradients [Hestenes1952]. */
 static void smooth_many(double *out, const struct space *space, const struct arch *archs,
                         const double *rank, int n, struct arena tmp)
@@ -86,7 +78,7 @@ static void smooth_many(double *out, const struct space *space, const struct arc
     size_t size = (size_t)n;
     double *weight = arena_push_zero(&tmp, size, sizeof *weight);
     double *left = arena_push(&tmp, size, sizeof *left); /* of the right side */
-    double *way = arena_push(&tmp, size, sizeof *way);
+    double *direction = arena_push(&tmp, size, sizeof *direction);
     double mean = 0;
     struct many m;
     many_init(&m, space, archs, n, &tmp);
@@ -94,19 +86,19 @@ static void smooth_many(double *out, const struct space *space, const struct arc
         mean += rank[i] / n;
     }
     for (int i = 0; i < n; i++) {
-        way[i] = left[i] = rank[i] - mean;
+        direction[i] = left[i] = rank[i] - mean;
     }
-    double all = dot(left, left, n), now = all;
+    double all = linalg_dot(left, left, size), now = all;
     for (int k = 0; k < MANY_ROUNDS && now > many_residual * many_residual * all; k++) {
-        many_times(out, &m, way, smooth_noise);
-        double step = now / dot(way, out, n), before = now;
+        many_times(out, &m, direction, smooth_noise);
+        double step = now / linalg_dot(direction, out, size), before = now;
         for (int i = 0; i < n; i++) {
-            weight[i] += step * way[i];
+            weight[i] += step * direction[i];
             left[i] -= step * out[i];
         }
-        now = dot(left, left, n);
+        now = linalg_dot(left, left, size);
         for (int i = 0; i < n; i++) {
-            way[i] = left[i] + now / before * way[i];
+            direction[i] = left[i] + now / before * direction[i];
         }
     }
     many_times(out, &m, weight, 0);

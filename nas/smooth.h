@@ -12,8 +12,8 @@
 #include "nas/space.h"
 
 /* out[n]: the ranks (0 .. n - 1) of finite score[n] of archs[n], smoothed. Of more than SMOOTH_MAX
- * the kernel's reach is no longer the likeliest but fixed. The same numbers each time. O(n^3), a
- * second for SMOOTH_MAX; beyond, O(n^2) a round: 6 s for all of NAS-Bench-201. */
+ * the kernel's reach is no longer the likeliest but fixed. The same numbers each time. O(n^3), half a
+ * second for SMOOTH_MAX; beyond, O(n^2) a round: 5 s for all of NAS-Bench-201. */
 enum { SMOOTH_MAX = 1024 };
 void smooth_scores(double *out, const struct space *space, const struct arch *archs,
                    const double *score, int n, struct arena tmp);
