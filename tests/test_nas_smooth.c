@@ -45,6 +45,7 @@ static void nearer_to_the_truth(void **state)
 {
     struct scratch *s = *state;
     static const int counts[] = {200, MANY};
+    static const double gains[] = {.06, .14};
     for (int i = 0; i < 2; i++) {
         int n = counts[i];
         struct world w = world_new(&s->arena, n);
@@ -52,7 +53,7 @@ static void nearer_to_the_truth(void **state)
         double before = indicators_spearman(w.score, w.truth, n, s->arena);
         double after = indicators_spearman(w.smooth, w.truth, n, s->arena);
         print_message("%d networks: rank agreement %.3f, smoothed %.3f\n", n, before, after);
-        assert_true(before < .82 && after > before + .04);
+        assert_true(before < .82 && after > before + gains[i]);
     }
 }
 
