@@ -296,8 +296,7 @@ static bool correlate_run(const struct options *o, struct arena *keep, struct er
               read_archs(t, e) &&
               correlate_values_open(&t->values, o, keep, &t->mc, t->c.space, t->c.archs, t->c.n,
                                     e) &&
-              compute(t, e) && combine(t, e) && add_smooth(t, e) &&
-              report(t, e);
+              compute(t, e) && combine(t, e) && add_smooth(t, e) && report(t, e);
     correlate_values_close(&t->values);
     return ok;
 }

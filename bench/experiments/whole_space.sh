@@ -5,7 +5,7 @@
 # hdnas search --score "table:OUT_DIR/scores.csv:COLUMN" --smooth yes.
 #   usage: whole_space.sh OUT_DIR NASBENCH201.csv cifar10:DIR|cifar100:DIR [REFERENCE]
 set -eu
-[ $# -eq 3 ] || [ $# -eq 4 ] || { sed -n '7s/# *//p' "$0"; exit 2; }
+[ $# -eq 3 ] || [ $# -eq 4 ] || { sed -n '6s/# *//p' "$0"; exit 2; }
 hdnas=${HDNAS:-$(dirname "$0")/../../hdnas}
 agg='swap*meco*logsynflow*az-expressivity*az-trainability'
 scores=params,logsynflow,meco,swap,naswot,zen,az-expressivity,az-trainability
