@@ -20,8 +20,12 @@ static const struct option_spec correlate_options[] = {
      "combinations, separated by commas: a+b adds ranks, a*b their logarithms", 0, 0},
     {"smooth", OPTION_FLAG, NULL, NULL,
      "each column smoothed too: from all architectures, as hdnas search --smooth does", 0, 0},
-    {"truth", OPTION_TEXT, "LIST", NULL,
-     "FILE:COLUMN, more separated by commas; :COLUMN is of the same file", 0, 0},
+    {"table", OPTION_TEXT, "LIST", NULL,
+     "scores looked up (then only those that --scores names are computed): FILE:COLUMN, more "
+     "separated by commas; :COLUMN is of the same file; called COLUMN in --combine",
+     0, 0},
+    {"truth", OPTION_TEXT, "LIST", NULL, "accuracies: FILE:COLUMN, a list as --table takes it", 0,
+     0},
     {"sample", OPTION_INT, "N", "0", "draw N architectures instead of naming them", 0, 1e9},
     {"out", OPTION_TEXT, "DIR", NULL,
      "write scores.csv, correlations.csv and scatter plots; what is there already is not "
@@ -43,6 +47,8 @@ struct task {
     struct machine mc;
     struct correlate c;
     struct arch *archs;
+    struct lookup *truths, *tables; /* [MAX_COLUMNS] behind c.truths and the first of c.scores */
+    int n_tables;
     struct correlate_values values;
 };
 
@@ -71,40 +77,14 @@ static int column_find(const struct correlate *c, const char *name)
     return -1;
 }
 
-/* Every score that is asked for, alone or in a combination, once. */
-static bool read_scores(struct task *t, struct err *e)
+/* The columns that --OPTION names, in its order. */
+static bool open_columns(struct task *t, const char *option, struct correlate_column **columns,
+                         int *n, struct lookup **lookups, struct err *e)
 {
-    struct correlate *c = &t->c;
-    const char *lists[] = {options_text(t->o, "scores"), options_text(t->o, "combine")};
-    c->scores = arena_push_zero(t->keep, MAX_COLUMNS, sizeof *c->scores);
-    for (size_t i = 0; i < N_ELEMS(lists); i++) {
-        char *name;
-        while ((name = next_piece(&lists[i], ",+*", t->keep))) {
-            const struct score *score;
-            if (!score_find(&score, name, e)) {
-                return false;
-            }
-            if (c->n_scores == MAX_COLUMNS) {
-                return err_set(e, ERR_USAGE, "more than %d scores", (int)MAX_COLUMNS);
-            }
-            if (column_find(c, name) < 0) {
-                c->scores[c->n_scores++] = (struct correlate_column){.name = score->name};
-            }
-        }
-    }
-    return c->n_scores > 0 || err_set(e, ERR_USAGE, "--scores: names no score");
-}
-
-static bool read_truths(struct task *t, struct lookup *lookups, struct err *e)
-{
-    struct correlate *c = &t->c;
-    const char *list = options_text(t->o, "truth");
+    const char *list = options_text(t->o, option);
     char *spec, *file = NULL;
-    c->truths = arena_push_zero(t->keep, MAX_COLUMNS, sizeof *c->truths);
-    if (!list) {
-        err_set(e, ERR_USAGE, "nothing to compare the scores with");
-        return err_hint(e, "--truth FILE:COLUMN names a table with an index or arch column");
-    }
+    *columns = arena_push_zero(t->keep, MAX_COLUMNS, sizeof **columns);
+    *lookups = arena_push_zero(t->keep, MAX_COLUMNS, sizeof **lookups);
     while ((spec = next_piece(&list, ",", t->keep))) {
         char *path, *column;
         if (spec[0] == ':' && file) {
@@ -114,19 +94,70 @@ static bool read_truths(struct task *t, struct lookup *lookups, struct err *e)
             lookup_split(t->keep, spec, &path, &column);
         }
         file = path;
-        if (!column || c->n_truths == MAX_COLUMNS) {
-            return err_set(e, ERR_USAGE, "--truth %s: expected FILE:COLUMN", spec);
+        if (!column || *n == MAX_COLUMNS) {
+            return err_set(e, ERR_USAGE, "--%s %s: expected FILE:COLUMN", option, spec);
         }
-        if (!lookup_open(&lookups[c->n_truths], t->keep, c->space, path, column, e)) {
+        if (!lookup_open(&(*lookups)[*n], t->keep, t->c.space, path, column, e)) {
             return false;
         }
-        c->truths[c->n_truths++] = (struct correlate_column){.name = column, .seconds = NAN};
+        (*columns)[(*n)++] = (struct correlate_column){.name = column, .seconds = NAN};
     }
     return true;
 }
 
+static bool read_tables(struct task *t, struct err *e)
+{
+    struct correlate *c = &t->c;
+    if (!open_columns(t, "table", &c->scores, &c->n_scores, &t->tables, e)) {
+        return false;
+    }
+    t->n_tables = c->n_scores;
+    for (int i = 0; i < t->n_tables; i++) {
+        if (column_find(c, c->scores[i].name) != i) {
+            return err_set(e, ERR_USAGE, "--table: two columns are called %s", c->scores[i].name);
+        }
+    }
+    return true;
+}
+
+static bool read_truths(struct task *t, struct err *e)
+{
+    struct correlate *c = &t->c;
+    if (!options_text(t->o, "truth")) {
+        err_set(e, ERR_USAGE, "nothing to compare the scores with");
+        return err_hint(e, "--truth FILE:COLUMN names a table with an index or arch column");
+    }
+    return open_columns(t, "truth", &c->truths, &c->n_truths, &t->truths, e);
+}
+
+/* Every score that is asked for and not in a table, alone or in a combination, once. */
+static bool read_scores(struct task *t, struct err *e)
+{
+    struct correlate *c = &t->c;
+    bool wanted = t->n_tables == 0 || options_given(t->o, "scores");
+    const char *lists[] = {wanted ? options_text(t->o, "scores") : NULL,
+                           options_text(t->o, "combine")};
+    for (size_t i = 0; i < N_ELEMS(lists); i++) {
+        char *name;
+        while ((name = next_piece(&lists[i], ",+*", t->keep))) {
+            const struct score *score;
+            if (column_find(c, name) >= 0) {
+                continue;
+            }
+            if (!score_find(&score, name, e)) {
+                return false;
+            }
+            if (c->n_scores == MAX_COLUMNS) {
+                return err_set(e, ERR_USAGE, "more than %d scores", (int)MAX_COLUMNS);
+            }
+            c->scores[c->n_scores++] = (struct correlate_column){.name = score->name};
+        }
+    }
+    return c->n_scores > 0 || err_set(e, ERR_USAGE, "--scores: names no score");
+}
+
 /* N different architectures that a truth knows, drawn one by one. */
-static bool draw_sample(struct task *t, const struct lookup *lookups, struct err *e)
+static bool draw_sample(struct task *t, struct err *e)
 {
     struct correlate *c = &t->c;
     int n = (int)options_int(t->o, "sample");
@@ -142,7 +173,7 @@ static bool draw_sample(struct task *t, const struct lookup *lookups, struct err
         space_random(c->space, &a, &r);
         bool known = false;
         for (int k = 0; k < c->n_truths; k++) {
-            known = known || !isnan(lookup_get(&lookups[k], &a));
+            known = known || !isnan(lookup_get(&t->truths[k], &a));
         }
         if (known && !archmap_get(&seen, &a)) {
             archmap_set(&seen, &a, 0);
@@ -153,22 +184,28 @@ static bool draw_sample(struct task *t, const struct lookup *lookups, struct err
            err_set(e, ERR_INPUT, "--sample %d: the tables know only about %d", n, c->n);
 }
 
+static void look_up(const struct task *t, struct correlate_column *column, const struct lookup *l)
+{
+    column->value = arena_push(t->keep, (size_t)t->c.n, sizeof *column->value);
+    for (int i = 0; i < t->c.n; i++) {
+        column->value[i] = lookup_get(l, &t->c.archs[i]);
+    }
+}
+
 static bool read_archs(struct task *t, struct err *e)
 {
     struct correlate *c = &t->c;
-    struct lookup *lookups = arena_push_zero(t->keep, MAX_COLUMNS, sizeof *lookups);
-    if (!read_truths(t, lookups, e) ||
-        !(options_int(t->o, "sample") > 0
-              ? draw_sample(t, lookups, e)
-              : archlist_read(&t->archs, &c->n, t->keep, c->space, t->o, e))) {
+    if (options_int(t->o, "sample") > 0
+            ? !draw_sample(t, e)
+            : !archlist_read(&t->archs, &c->n, t->keep, c->space, t->o, e)) {
         return false;
     }
     c->archs = t->archs;
     for (int k = 0; k < c->n_truths; k++) {
-        c->truths[k].value = arena_push(t->keep, (size_t)c->n, sizeof(double));
-        for (int i = 0; i < c->n; i++) {
-            c->truths[k].value[i] = lookup_get(&lookups[k], &c->archs[i]);
-        }
+        look_up(t, &c->truths[k], &t->truths[k]);
+    }
+    for (int s = 0; s < t->n_tables; s++) {
+        look_up(t, &c->scores[s], &t->tables[s]);
     }
     return true;
 }
@@ -246,7 +283,7 @@ static void print_rows(const struct task *t, const struct correlate_row *rows, i
         table_printf(&table, "%.3f to %.3f", r->tau_low, r->tau_high);
         table_printf(&table, "%.3f", r->rho);
         table_printf(&table, "%.3f to %.3f", r->rho_low, r->rho_high);
-        table_printf(&table, "%.3f", r->score->seconds);
+        table_printf(&table, isnan(r->score->seconds) ? "-" : "%.3f", r->score->seconds);
     }
     json_end(&json);
     if (t->o->json) {
@@ -277,7 +314,7 @@ static bool compute(struct task *t, struct err *e)
 {
     signals_install();
     int n_scores = t->c.n_scores;
-    for (int s = 0; s < n_scores; s++) {
+    for (int s = t->n_tables; s < n_scores; s++) {
         if (!correlate_values_score(&t->values, &t->c.scores[s], e)) {
             return false;
         }
@@ -291,12 +328,11 @@ static bool correlate_run(const struct options *o, struct arena *keep, struct er
     t->o = o;
     t->keep = keep;
     t->values.log.fd = -1;
-    bool ok = compute_open(&t->mc, o, keep, e) &&
-              space_find(&t->c.space, options_text(o, "space"), e) && read_scores(t, e) &&
-              read_archs(t, e) &&
-              correlate_values_open(&t->values, o, keep, &t->mc, t->c.space, t->c.archs, t->c.n,
-                                    e) &&
-              compute(t, e) && combine(t, e) && add_smooth(t, e) && report(t, e);
+    bool ok =
+        compute_open(&t->mc, o, keep, e) && space_find(&t->c.space, options_text(o, "space"), e) &&
+        read_tables(t, e) && read_scores(t, e) && read_truths(t, e) && read_archs(t, e) &&
+        correlate_values_open(&t->values, o, keep, &t->mc, t->c.space, t->c.archs, t->c.n, e) &&
+        compute(t, e) && combine(t, e) && add_smooth(t, e) && report(t, e);
     correlate_values_close(&t->values);
     return ok;
 }
@@ -315,6 +351,8 @@ const struct cmd cmd_correlate = {
     .examples = "hdnas correlate --truth nasbench201.csv:c10_test200 --sample 300\n"
                 "hdnas correlate --truth acc.csv:test --scores rmi,naswot --combine rmi+naswot "
                 "--sample 100\n"
+                "hdnas correlate --table folder/scores.csv:swap,:rmi --combine 'swap*rmi' --truth "
+                "acc.csv:test --sample 100\n"
                 "seq 0 99 | hdnas correlate --truth acc.csv:test,:val --out folder --json",
     .options = correlate_options,
     .n_options = (int)N_ELEMS(correlate_options),
