@@ -192,6 +192,19 @@ static void look_up(const struct task *t, struct correlate_column *column, const
     }
 }
 
+/* Those that the table does not name have the value of their canonical one. */
+static void look_up_canonical(const struct task *t, struct correlate_column *column,
+                              const struct lookup *l)
+{
+    for (int i = 0; i < t->c.n; i++) {
+        if (isnan(column->value[i])) {
+            struct arch a = t->c.archs[i];
+            t->c.space->canonical(&t->c.archs[i], &a);
+            column->value[i] = lookup_get(l, &a);
+        }
+    }
+}
+
 static bool read_archs(struct task *t, struct err *e)
 {
     struct correlate *c = &t->c;
@@ -206,6 +219,9 @@ static bool read_archs(struct task *t, struct err *e)
     }
     for (int s = 0; s < t->n_tables; s++) {
         look_up(t, &c->scores[s], &t->tables[s]);
+        if (!options_flag(t->o, "as-given")) {
+            look_up_canonical(t, &c->scores[s], &t->tables[s]);
+        }
     }
     return true;
 }

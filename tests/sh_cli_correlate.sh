@@ -57,6 +57,12 @@ assert .7 < by["acc"]["tau"] < 1 and by["acc"]["seconds"] is None and by["params
 assert by["naswot"]["tau"] < -.99 and by["params"]["tau"] > .99 and by["acc"]["tau"] < by["acc*params"]["tau"] < .99, by
 ' 2>&1) && look --out "$tmp/looked" >"$tmp/one" && [ "$(head -1 "$tmp/looked/scores.csv")" = index,arch,truth_acc,acc,naswot ] && [ "$(wc -l <"$tmp/looked/values.csv")" -eq 1 ]
 result "--table: scores looked up, beside one computed" $? "$out"
+# 895 is the canonical cell of 10674.
+printf 'index,acc,known\n10674,1,\n895,2,5\n0,3,6\n' >"$tmp/classes.csv"
+isomorphic() { name=$1; shift; printf '10674\n0\n' | "$hdnas" correlate --quiet --truth "$tmp/classes.csv:acc" --table "$tmp/classes.csv:known" --out "$tmp/$name" "$@" >/dev/null && tail -2 "$tmp/$name/scores.csv" | cut -d, -f4 | tr '\n' ' '; }
+out="$(isomorphic shared) $(isomorphic given --as-given)"
+[ "$out" = "5 6   6 " ]
+result "--table: isomorphic cells share a value, unless as given" $? "$out"
 look --table "$tmp/table.csv:acc,:acc" >"$tmp/one" 2>"$tmp/err"
 [ $? -eq 2 ] && grep -q 'two columns are called acc' "$tmp/err" && { look --table "$tmp/table.csv" >"$tmp/one" 2>"$tmp/err"; [ $? -eq 2 ]; } && grep -q 'expected FILE:COLUMN' "$tmp/err"
 result "--table: the same name twice, no column: refused" $? "$(cat "$tmp/err")"
