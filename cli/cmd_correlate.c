@@ -184,21 +184,15 @@ static bool draw_sample(struct task *t, struct err *e)
            err_set(e, ERR_INPUT, "--sample %d: the tables know only about %d", n, c->n);
 }
 
-static void look_up(const struct task *t, struct correlate_column *column, const struct lookup *l)
+/* by_class: an architecture that the table does not name has the value of its canonical one. */
+static void look_up(const struct task *t, struct correlate_column *column, const struct lookup *l,
+                    bool by_class)
 {
     column->value = arena_push(t->keep, (size_t)t->c.n, sizeof *column->value);
     for (int i = 0; i < t->c.n; i++) {
-        column->value[i] = lookup_get(l, &t->c.archs[i]);
-    }
-}
-
-/* Those that the table does not name have the value of their canonical one. */
-static void look_up_canonical(const struct task *t, struct correlate_column *column,
-                              const struct lookup *l)
-{
-    for (int i = 0; i < t->c.n; i++) {
-        if (isnan(column->value[i])) {
-            struct arch a = t->c.archs[i];
+        struct arch a = t->c.archs[i];
+        column->value[i] = lookup_get(l, &a);
+        if (by_class && isnan(column->value[i])) {
             t->c.space->canonical(&t->c.archs[i], &a);
             column->value[i] = lookup_get(l, &a);
         }
@@ -215,13 +209,10 @@ static bool read_archs(struct task *t, struct err *e)
     }
     c->archs = t->archs;
     for (int k = 0; k < c->n_truths; k++) {
-        look_up(t, &c->truths[k], &t->truths[k]);
+        look_up(t, &c->truths[k], &t->truths[k], false);
     }
     for (int s = 0; s < t->n_tables; s++) {
-        look_up(t, &c->scores[s], &t->tables[s]);
-        if (!options_flag(t->o, "as-given")) {
-            look_up_canonical(t, &c->scores[s], &t->tables[s]);
-        }
+        look_up(t, &c->scores[s], &t->tables[s], !options_flag(t->o, "as-given"));
     }
     return true;
 }
