@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-/* Floats of source rows that a piece sees (32 KiB: two thirds of L1); channels done together;
+/* Floats of source rows that a piece sees (64 KiB); channels done together;
  * pixels of a piece are a multiple of what a register tile holds. */
 enum {
     DEPTHWISE_FLOATS = 16384,
