@@ -50,6 +50,7 @@ static bool bench_score_parse(struct bench_score *b, const char *text, int *n, s
         return false;
     }
     b->score->defaults(&b->options);
+    b->spec.size = b->options.size;
     v[1] = b->options.steps;
     if (has_numbers && !problem_numbers(last + 1, "ns", v, bench_score.form, e)) {
         return false;

@@ -80,6 +80,7 @@ static bool job_work(void *ctx, int i, int worker)
     const char *init = options_text(job->o, "init"), *save = options_text(job->o, "save-init");
     struct arch arch = job->archs[i];
     struct weights_info info = {.spec = job->judge.model};
+    info.spec.size = job->judge.score_options.size;
     struct graph *graph;
     double start = clock_now_s();
     job->scores[i] = NAN;

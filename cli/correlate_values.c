@@ -28,6 +28,7 @@ static char *settings(const struct correlate_values *v)
     static const char *const names[] = {"data", "limit", "reference",    "space", "batch-size",
                                         "draw", "batch", "steps",        "lr",    "momentum",
                                         "beta", "taps",  "weight-decay", "seed"};
+    static const char *const numbers[] = {"calibration", "score-seed", "cells", "channels"};
     char *s = arena_printf(v->keep, "tier %d\nas-given %d\n", (int)v->mc.tier,
                            options_flag(v->o, "as-given"));
     for (size_t i = 0; i < N_ELEMS(names); i++) {
@@ -49,13 +50,11 @@ static char *settings(const struct correlate_values *v)
     if (v->mc.choice) {
         s = arena_printf(v->keep, "%stuned %s\n", s, compute_tune_sha256(&v->mc));
     }
-    if (options_given(v->o, "calibration")) {
-        s = arena_printf(v->keep, "%scalibration %lld\n", s,
-                         (long long)options_int(v->o, "calibration"));
-    }
-    if (options_given(v->o, "score-seed")) {
-        s = arena_printf(v->keep, "%sscore-seed %lld\n", s,
-                         (long long)options_int(v->o, "score-seed"));
+    for (size_t i = 0; i < N_ELEMS(numbers); i++) {
+        if (options_given(v->o, numbers[i])) {
+            s = arena_printf(v->keep, "%s%s %lld\n", s, numbers[i],
+                             (long long)options_int(v->o, numbers[i]));
+        }
     }
     return s;
 }
@@ -143,6 +142,7 @@ static bool value_work(void *ctx, int i, int worker)
     struct arena tmp = v->workers[worker];
     struct machine mc = machine_serial(&v->mc);
     struct model_spec spec = v->judge.model;
+    spec.size = v->judge.score_options.size;
     struct graph *graph;
     double start = clock_now_s();
     if (signals_pending()) {

@@ -50,6 +50,8 @@ static bool judge_score_options(struct score_options *s, const struct score *sco
 {
     score->defaults(s);
     s->seed = judge_seed(o);
+    s->size.n_cells = options_given(o, "cells") ? (int)options_int(o, "cells") : s->size.n_cells;
+    s->size.width = options_given(o, "channels") ? (int)options_int(o, "channels") : s->size.width;
     s->steps = options_given(o, "steps") ? (int)options_int(o, "steps") : s->steps;
     s->lr = options_given(o, "lr") ? (float)options_real(o, "lr") : s->lr;
     s->momentum = options_given(o, "momentum") ? (float)options_real(o, "momentum") : s->momentum;
@@ -238,6 +240,7 @@ static bool judge_panel(struct judge *j, const struct options *o, struct arena *
             !judge_score_options(&m->options, m->score, o, e)) {
             return false;
         }
+        ASSERT(memcmp(&m->options.size, &j->score_options.size, sizeof m->options.size) == 0);
     }
     if (!space_find(&sample.space, options_text(o, "space"), e)) {
         return false;
@@ -258,10 +261,17 @@ bool judge_open(struct judge *j, const struct options *o, struct arena *keep,
 bool judge_open_score(struct judge *j, const struct options *o, const char *score,
                       struct arena *keep, const struct machine *mc, struct err *e)
 {
+    const struct space *space;
     *j = (struct judge){0};
-    if (!score_find(&j->score, score, e) ||
+    if (!space_find(&space, options_text(o, "space"), e) || !score_find(&j->score, score, e) ||
         !judge_score_options(&j->score_options, j->score, o, e)) {
         return false;
+    }
+    bool resized = options_given(o, "cells") || options_given(o, "channels");
+    if (resized && !space->repeats) {
+        return err_set(e, ERR_USAGE,
+                       "--cells, --channels: networks of the space %s do not stack one cell",
+                       space->name);
     }
     /* The reference at work on hundreds of images needs memory that the search does not: a range of
      * its own. */

@@ -37,8 +37,13 @@
     {"batch", OPTION_TEXT, "FILE", NULL, \
      "take the batch from this safetensors file instead (images, labels)", 0, 0}, \
     {"save-batch", OPTION_TEXT, "FILE", NULL, "write the batch to a safetensors file", 0, 0}, \
+    {"cells", OPTION_INT, "N", NULL, \
+     "cells a stage of the network that is scored; 0 = as published (rmi 1, all others 0)", 0, \
+     64}, \
+    {"channels", OPTION_INT, "N", NULL, \
+     "channels of its first stage; 0 = as published (0)", 0, 1024}, \
     {"steps", OPTION_INT, "N", NULL, \
-     "updates before the score is read (rmi 50, rmi-brief 20, rmi-paper 150)", 0, 100000}, \
+     "updates before the score is read (rmi 40, rmi-brief 20, rmi-paper 150)", 0, 100000}, \
     {"lr", OPTION_REAL, "X", NULL, "learning rate of those updates (0.1)", 0, 1000}, \
     {"momentum", OPTION_REAL, "X", NULL, "momentum of those updates (0.9)", 0, 1}, \
     {"weight-decay", OPTION_REAL, "X", NULL, "L2 weight decay of those updates (5e-4)", 0, 10}, \

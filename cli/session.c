@@ -137,6 +137,8 @@ static bool session_pool(struct session *s, struct err *e)
         {"space", s->config.space->name},
         {"score", j->score->name},
         {"seed", arena_printf(s->keep, "%llu", (unsigned long long)so->seed)},
+        {"cells", arena_printf(s->keep, "%d", so->size.n_cells)},
+        {"channels", arena_printf(s->keep, "%d", so->size.width)},
         {"steps", arena_printf(s->keep, "%d", so->steps)},
         {"lr", session_real(s, so->lr)},
         {"momentum", session_real(s, so->momentum)},
@@ -146,8 +148,8 @@ static bool session_pool(struct session *s, struct err *e)
         {"kernels", compute_kernels(&s->mc, s->keep)},
         {"data", j->data_sha256},
         {"reference", j->reference_sha256[0] ? j->reference_sha256 : "-"},
-        {"input", arena_printf(s->keep, "%dx%dx%d", j->model.input.h, j->model.input.w,
-                               j->model.input.c)},
+        {"input",
+         arena_printf(s->keep, "%dx%dx%d", j->model.input.h, j->model.input.w, j->model.input.c)},
         {"classes", arena_printf(s->keep, "%d", j->model.n_classes)},
         {"batch-size", arena_printf(s->keep, "%d", j->batch.n)},
         {"batch", arena_strdup(s->keep, batch)},
@@ -276,18 +278,16 @@ static bool session_smooth(struct session *s, struct err *e)
            err_set(e, ERR_USAGE, "--smooth takes yes, no or auto, not \"%.80s\"", when);
 }
 
-bool session_open(struct session *s, const struct options *o, struct arena *keep,
-                         struct err *e)
+bool session_open(struct session *s, const struct options *o, struct arena *keep, struct err *e)
 {
     *s = (struct session){.o = o, .keep = keep};
     if (o->n_args > 0) {
         return err_set(e, ERR_USAGE, "hdnas search takes options only, but \"%.80s\" was given",
                        o->args[0]);
     }
-    if (!session_dir(s, e) ||
-        !compute_open(&s->mc, s->o, keep, e) ||
-        !session_search(s, e) || !session_judge(s, e) || !session_cost(s, e) ||
-        !session_pool(s, e) || !session_manifest(s, e)) {
+    if (!session_dir(s, e) || !compute_open(&s->mc, s->o, keep, e) || !session_search(s, e) ||
+        !session_judge(s, e) || !session_cost(s, e) || !session_pool(s, e) ||
+        !session_manifest(s, e)) {
         return false;
     }
     s->mc.n_threads = MIN(s->mc.n_threads, MAX_WORKERS);

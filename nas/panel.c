@@ -59,9 +59,9 @@ void panel_scale_new(struct panel_scale *s, struct arena *keep, const double *va
 struct panel_work {
     const struct panel_sample *sample;
     const struct score_panel *panel;
-    struct arch *archs;   /* [n] */
-    double *values;       /* [n_members, n] */
-    struct err *errors;   /* [n] */
+    struct arch *archs;    /* [n] */
+    double *values;        /* [n_members, n] */
+    struct err *errors;    /* [n] */
     struct arena *workers; /* [n_threads] */
 };
 
@@ -71,6 +71,7 @@ static bool panel_work(void *ctx, int i, int worker)
     const struct panel_sample *sample = w->sample;
     struct machine mc = machine_serial(sample->mc);
     struct model_spec spec = *sample->model;
+    spec.size = w->panel->member[0].options.size; /* judged as one network: the same for all */
     struct err *e = &w->errors[i];
     struct arena tmp = w->workers[worker];
     struct graph *graph;

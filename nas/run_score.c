@@ -3,11 +3,19 @@
 
 #include <math.h>
 
+/* The network that stands for an item: the score says how deep and wide. */
+static struct model_spec scored(const struct run_config *c, const struct run_item *item)
+{
+    struct model_spec spec = c->model;
+    spec.size = c->score_options.size;
+    c->space->model(&item->canonical, &spec);
+    return spec;
+}
+
 static bool build(struct graph **graph, struct arena *keep, const struct run_config *c,
                   struct run_item *item)
 {
-    struct model_spec spec = c->model;
-    c->space->model(&item->canonical, &spec);
+    struct model_spec spec = scored(c, item);
     return model_build(graph, keep, &spec, &item->err);
 }
 
@@ -31,7 +39,8 @@ static void measure(struct run *r, struct run_item *item, struct workload_item *
     if (!item->leader || item->replayed || item->known || !build(&graph, &tmp, c, item)) {
         return;
     }
-    work->length = (double)c->space->macs(&item->canonical, &c->model);
+    struct model_spec spec = scored(c, item);
+    work->length = (double)c->space->macs(&item->canonical, &spec);
     work->bytes = tmp.used + c->score->plan_bytes(&mc, graph, c->batch);
     if (work->bytes > network_bytes) {
         graph->spare_bytes = item->spare_bytes = work->bytes - network_bytes;

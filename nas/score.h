@@ -27,7 +27,8 @@ struct score_batch {
 };
 
 struct score_options {
-    int steps; /* updates before the score is read */
+    struct model_size size; /* of the network that is scored */
+    int steps;              /* updates before the score is read */
     float lr, momentum, decay;
     double beta;       /* share of the representation term in the loss */
     uint32_t tap_mask; /* which taps enter (bit i = tap i) */

@@ -28,6 +28,7 @@ struct space {
     int n_genes;
     const uint8_t *n_choices; /* [n_genes] alphabet size of each gene */
     int64_t size;             /* number of genotypes, -1 = beyond counting */
+    bool repeats;             /* networks stack one cell: spec->size counts */
     /* From an index, a string or a code; ERR_INPUT says what was found. */
     bool (*parse)(struct arch *a, const char *text, struct err *e);
     void (*format)(const struct arch *a,

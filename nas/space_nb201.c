@@ -299,45 +299,55 @@ static int count_op(const struct arch *a, int op)
     return n;
 }
 
-/* The macro network: a stem, three stages of five cells, and a residual block of stride 2 between
+/* The macro network: a stem, three stages of equal cells, and a residual block of stride 2 between
  * stages. */
-static const int64_t stage_width[3] = {16, 32, 64};
-static const int64_t cells_per_stage = 5;
+struct macro {
+    int64_t n_cells, width[3];
+};
+
+static struct macro macro_of(const struct model_spec *spec)
+{
+    int64_t width = spec->size.width > 0 ? spec->size.width : 16;
+    return (struct macro){.n_cells = spec->size.n_cells > 0 ? spec->size.n_cells : 5,
+                          .width = {width, 2 * width, 4 * width}};
+}
 
 static int64_t nb201_params(const struct arch *a, const struct model_spec *spec)
 {
+    struct macro m = macro_of(spec);
     int64_t n1 = count_op(a, OP_CONV1), n3 = count_op(a, OP_CONV3);
-    int64_t sum = 9 * spec->input.c * stage_width[0] + 2 * stage_width[0];
+    int64_t sum = 9 * spec->input.c * m.width[0] + 2 * m.width[0];
     for (int s = 0; s < 3; s++) {
-        int64_t c = stage_width[s];
-        sum += cells_per_stage * (n1 * (c * c + 2 * c) + n3 * (9 * c * c + 2 * c));
+        int64_t c = m.width[s];
+        sum += m.n_cells * (n1 * (c * c + 2 * c) + n3 * (9 * c * c + 2 * c));
         if (s > 0) {
-            int64_t b = stage_width[s - 1];
+            int64_t b = m.width[s - 1];
             sum += (9 * b * c + 2 * c) + (9 * c * c + 2 * c) + b * c;
         }
     }
-    return sum + 2 * stage_width[2] + (stage_width[2] + 1) * spec->n_classes;
+    return sum + 2 * m.width[2] + (m.width[2] + 1) * spec->n_classes;
 }
 
 /* Convolutions and the classifier, whose bias the benchmark counts as one more multiply-add a
  * class. */
 static int64_t nb201_macs(const struct arch *a, const struct model_spec *spec)
 {
+    struct macro m = macro_of(spec);
     int64_t n1 = count_op(a, OP_CONV1), n3 = count_op(a, OP_CONV3);
     int64_t h = spec->input.h, w = spec->input.w;
-    int64_t sum = 9 * spec->input.c * stage_width[0] * h * w;
+    int64_t sum = 9 * spec->input.c * m.width[0] * h * w;
     for (int s = 0; s < 3; s++) {
-        int64_t c = stage_width[s];
+        int64_t c = m.width[s];
         if (s > 0) {
-            int64_t b = stage_width[s - 1];
+            int64_t b = m.width[s - 1];
             int64_t pooled = (h / 2) * (w / 2);
             h = (h + 1) / 2;
             w = (w + 1) / 2;
             sum += 9 * b * c * h * w + 9 * c * c * h * w + b * c * pooled;
         }
-        sum += cells_per_stage * h * w * (n1 * c * c + n3 * 9 * c * c);
+        sum += m.n_cells * h * w * (n1 * c * c + n3 * 9 * c * c);
     }
-    return sum + (stage_width[2] + 1) * spec->n_classes;
+    return sum + (m.width[2] + 1) * spec->n_classes;
 }
 
 const struct space space_nb201 = {
@@ -345,6 +355,7 @@ const struct space space_nb201 = {
     .n_genes = N_EDGES,
     .n_choices = n_choices,
     .size = NB201_ORDER_N,
+    .repeats = true,
     .parse = nb201_parse,
     .format = nb201_format,
     .code = nb201_code,

@@ -8,10 +8,17 @@
 
 #include "nn/graph.h"
 
+/* Of models that stack one cell: smaller ones stand for them where scores are asked for. */
+struct model_size {
+    int n_cells; /* cells a stage; 0 = as published */
+    int width;   /* channels of the first stage; 0 = as published */
+};
+
 struct model_spec {
     char arch[256];
     struct shape input;
     int n_classes;
+    struct model_size size; /* all 0: as published */
 };
 
 struct model {

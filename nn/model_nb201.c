@@ -139,21 +139,23 @@ static bool nb201_build(struct graph *g, const struct model_spec *spec, struct e
     enum edge_op ops[N_EDGES];
     bool ok = parse(spec->arch, ops);
     ASSERT(ok);
-    int x = graph_bn(g, graph_conv(g, 0, WIDTH, 3, 1, 1, 1, false, "stem.0"), "stem.1");
+    int n_cells = spec->size.n_cells > 0 ? spec->size.n_cells : N_CELLS;
+    int width = spec->size.width > 0 ? spec->size.width : WIDTH;
+    int x = graph_bn(g, graph_conv(g, 0, width, 3, 1, 1, 1, false, "stem.0"), "stem.1");
     graph_block(g, x);
     int i_cell = 0;
     for (int stage = 0; stage < 3; stage++) {
-        int k = WIDTH << stage;
+        int k = width << stage;
         if (stage > 0) {
             x = reduction(g, x, k, i_cell++);
             graph_block(g, x);
         }
-        for (int i = 0; i < N_CELLS; i++) {
+        for (int i = 0; i < n_cells; i++) {
             x = cell(g, x, ops, k, i_cell++);
             graph_block(g, x);
         }
         if (stage < 2) {
-            graph_tap(g, x); /* cells 4 and 10 */
+            graph_tap(g, x); /* cells 4 and 10 of 17 */
         }
     }
     x = graph_relu(g, graph_bn(g, x, "lastact.0"));

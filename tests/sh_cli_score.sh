@@ -1,7 +1,7 @@
 #!/bin/sh
 # hdnas score --trace: one course an architecture, told apart by a column; the same numbers (but for seconds) on one thread,
 # on two, and alone; the last line is the score; refused where nothing is trained. agg: ranks do not depend on company.
-# Prints TAP.
+# --cells. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 hdnas=${HDNAS:-./hdnas}
@@ -48,6 +48,15 @@ result "a score that trains nothing has no trace" $? "$(cat "$tmp/err")"
 seq 0 199 | "$hdnas" score --steps 100000 --trace "$tmp/none" >/dev/null 2>"$tmp/err"
 [ $? -eq 2 ] && grep -q 'more than 10000000 lines' "$tmp/err" && [ ! -e "$tmp/none" ]
 result "a trace beyond all measure is refused before anything is scored" $? "$(cat "$tmp/err")"
+
+# One cell a stage is what rmi has by default, and the published depth what rmi-paper has.
+deep() { go "$@" 131311 | cut -d, -f1-3; }
+deep >"$tmp/five" && deep --score rmi --cells 0 >"$tmp/a" && cmp "$tmp/a" "$tmp/five" && deep --cells 5 >"$tmp/a" && cmp "$tmp/a" "$tmp/five" &&
+    deep --score rmi >"$tmp/single" && deep --cells 1 >"$tmp/a" && cmp "$tmp/a" "$tmp/single" && ! cmp -s "$tmp/single" "$tmp/five"
+result "--cells: as deep as it says" $?
+"$hdnas" score --space fbnet --score rmi --cells 2 8888888888888888888888 >"$tmp/a" 2>"$tmp/err"
+[ $? -eq 2 ] && grep -q 'do not stack one cell' "$tmp/err" && [ ! -s "$tmp/a" ]
+result "--cells: refused where a network repeats none" $? "$(cat "$tmp/err")"
 
 # Made of others: ranks are fixed by the calibration, so neither order nor threads nor company change a score.
 agg() { "$hdnas" score --quiet --as-given --score agg --batch-size 8 --limit 64 --calibration 3 "$@" | cut -d, -f1-3; }

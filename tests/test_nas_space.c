@@ -238,6 +238,7 @@ static void test_counts_are_the_networks(void **state)
         struct model_spec spec = specs[i % N_ELEMS(specs)];
         struct graph *g;
         struct arch a;
+        spec.size = (struct model_size){i % 4, i % 3 * 5}; /* 0: the published five, 16 */
         space_random(nb201(), &a, &r);
         nb201()->model(&a, &spec);
         if (!model_build(&g, &tmp, &spec, &e)) {
@@ -245,6 +246,8 @@ static void test_counts_are_the_networks(void **state)
         }
         assert_int_equal(nb201()->params(&a, &spec), graph_param_count(g));
         assert_int_equal(nb201()->macs(&a, &spec), graph_macs(g) + spec.n_classes);
+        assert_int_equal(g->n_taps, 3);
+        assert_int_equal(g->n_blocks, 3 + 3 * (spec.size.n_cells ? spec.size.n_cells : 5));
     }
     arena_release(&keep);
 }

@@ -8,7 +8,7 @@ writes study.csv (one line a setting, measure and number of updates), halving.cs
 Measures: loss (minus the mixed loss, the paper's), sum (of the three CKA values), cka1..3, ce (minus the cross-entropy); with
 a mean over the last five updates (-5) or over the course so far (-all). A cell without a number (its output ignores the input,
 or it diverged) comes last. Intervals: 2.5 and 97.5 percentiles of 2,000 resamples of the cells; `diff` is tau less that of the
-paper's protocol (loss after 150 updates) on the same cells, paired: both are taken on the same resample.
+paper's protocol (loss after 150 updates of 32 images, seed 1) on the same cells, paired: both are taken on the same resample.
 """
 import csv
 import glob
@@ -130,6 +130,8 @@ def main():
     os.makedirs(out, exist_ok=True)
     table = {r["arch"]: r for r in csv.DictReader(open(table))}
     rows, rounds = [], []
+    papers = {data: {a: t[150, 0] if len(t) > 150 else np.nan for a, t in read_setting("%s/%s-b32-s1" % (traces, data)).items()}
+              for data in ("c10", "c100")}
     for folder in sorted(glob.glob(traces + "/c10*-b*-s*")):
         setting = os.path.basename(folder)
         cells = read_setting(folder)
@@ -144,7 +146,8 @@ def main():
         agreement = Agreement(truth, weights)
         m = measures(t)
         steps = [s for s in STEPS if s < t.shape[1]]
-        paper = agreement.taus(m["loss"][:, 150]) if 150 in steps else None
+        protocol = papers.get(setting.split("-")[0], {})
+        paper = agreement.taus(np.array([-protocol[a] for a in archs])) if all(a in protocol for a in archs) else None
         for name, values in m.items():
             for s in steps:
                 tau = agreement.taus(values[:, s])

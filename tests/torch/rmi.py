@@ -80,12 +80,12 @@ class Reduction(nn.Module):
 
 
 class NB201(nn.Module):
-    def __init__(self, code, c_in, classes):
+    def __init__(self, code, c_in, classes, n=5):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(c_in, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16))
-        cells = [Cell(code, 16) for _ in range(5)] + [Reduction(16, 32)] + [Cell(code, 32) for _ in range(5)]
-        cells += [Reduction(32, 64)] + [Cell(code, 64) for _ in range(5)]
-        self.cells = nn.ModuleList(cells)
+        cells = [Cell(code, 16) for _ in range(n)] + [Reduction(16, 32)] + [Cell(code, 32) for _ in range(n)]
+        cells += [Reduction(32, 64)] + [Cell(code, 64) for _ in range(n)]
+        self.cells, self.taps = nn.ModuleList(cells), (n - 1, 2 * n)
         self.lastact = nn.Sequential(nn.BatchNorm2d(64), nn.ReLU())
         self.classifier = nn.Linear(64, classes)
 
@@ -94,7 +94,7 @@ class NB201(nn.Module):
         taps = []
         for i, cell in enumerate(self.cells):
             x = cell(x)
-            if i in (4, 10):
+            if i in self.taps:
                 taps.append(x)
         x = self.lastact(x)
         taps.append(x)
@@ -150,6 +150,7 @@ def main():
     p.add_argument("--batch", required=True)
     p.add_argument("--reference", required=True)
     p.add_argument("--steps", type=int, default=10)
+    p.add_argument("--cells", type=int, default=5, help="cells a stage")
     p.add_argument("--double", action="store_true", help="compute in float64")
     o = p.parse_args()
     kind = torch.float64 if o.double else torch.float32
@@ -166,7 +167,7 @@ def main():
         targets = [gram(t) for t in reference(images)[1]]
 
     init = load(o.init)
-    net = NB201(o.code, images.shape[1], init["classifier.weight"].shape[0]).to(kind)
+    net = NB201(o.code, images.shape[1], init["classifier.weight"].shape[0], o.cells).to(kind)
     missing, extra = net.load_state_dict(init, strict=False)
     assert not extra and all("num_batches" in m for m in missing), (missing, extra)
     net.train()
