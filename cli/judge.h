@@ -15,7 +15,8 @@
 #define JUDGE_OPTIONS \
     JUDGE_DATA_OPTIONS, \
     {"score", OPTION_TEXT, "NAME", "rmi", \
-     "how candidates are scored (hdnas info lists the scores)", 0, 0}, \
+     "how candidates are scored (hdnas info lists the scores); agg-rmi finds better fronts, takes " \
+     "four times as long", 0, 0}, \
     JUDGE_BATCH_OPTIONS
 
 #define JUDGE_DATA_OPTIONS \

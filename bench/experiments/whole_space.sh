@@ -1,11 +1,12 @@
 #!/bin/sh
 # Scores against accuracies over all 15,625 cells of NAS-Bench-201 (isomorphic ones share a score: 6,461 are computed), and
 # sums of log ranks in the whole space: the section "All cells" of docs/SCORES.md. About 40 core-minutes on an AVX-512
-# machine; with a reference, for rmi-brief, 80 more, and 45 for 40 updates of 8 images, which go to OUT_DIR/small. Interrupted, the
-# same command goes on. Searches can look the scores up then: hdnas search --score "table:OUT_DIR/scores.csv:COLUMN" --smooth yes.
+# machine; with a reference, for rmi-brief, 80 more, 45 for 40 updates of 8 images, which go to OUT_DIR/small, and 25 for
+# rmi, which goes to OUT_DIR/rmi. Interrupted, the same command goes on. Searches can look the scores up then: hdnas search
+# --score "table:OUT_DIR/scores.csv:COLUMN" --smooth yes.
 #   usage: whole_space.sh OUT_DIR NASBENCH201.csv cifar10:DIR|cifar100:DIR [REFERENCE]
 set -eu
-[ $# -eq 3 ] || [ $# -eq 4 ] || { sed -n '6s/# *//p' "$0"; exit 2; }
+[ $# -eq 3 ] || [ $# -eq 4 ] || { sed -n '7s/# *//p' "$0"; exit 2; }
 hdnas=${HDNAS:-$(dirname "$0")/../../hdnas}
 agg='swap*meco*logsynflow*az-expressivity*az-trainability'
 scores=params,logsynflow,meco,swap,naswot,zen,az-expressivity,az-trainability
@@ -24,5 +25,6 @@ if [ -z "$reference" ]; then
     exit
 fi
 correlate "$out" --batch-size 32 --scores "$scores,rmi-brief" --combine "$combine,$agg*rmi-brief,swap*meco*rmi-brief"
-correlate "$out/small" --batch-size 8 --steps 40 --scores rmi --combine "$agg*rmi" \
+correlate "$out/small" --batch-size 8 --cells 0 --steps 40 --scores rmi --combine "$agg*rmi" \
     --table "$out/scores.csv:swap,:meco,:logsynflow,:az-expressivity,:az-trainability"
+correlate "$out/rmi" --scores rmi
