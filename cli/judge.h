@@ -40,9 +40,9 @@
     {"save-batch", OPTION_TEXT, "FILE", NULL, "write the batch to a safetensors file", 0, 0}, \
     {"cells", OPTION_INT, "N", NULL, \
      "cells a stage of the network that is scored; 0 = as published (rmi 1, all others 0)", 0, \
-     64}, \
+     MODEL_MAX_CELLS}, \
     {"channels", OPTION_INT, "N", NULL, \
-     "channels of its first stage; 0 = as published (0)", 0, 1024}, \
+     "channels of its first stage; 0 = as published (0)", 0, MODEL_MAX_WIDTH}, \
     {"steps", OPTION_INT, "N", NULL, \
      "updates before the score is read (rmi 40, rmi-brief 20, rmi-paper 150)", 0, 100000}, \
     {"lr", OPTION_REAL, "X", NULL, "learning rate of those updates (0.1)", 0, 1000}, \

@@ -8,10 +8,12 @@
 
 #include "nn/graph.h"
 
+enum { MODEL_MAX_CELLS = 40, MODEL_MAX_WIDTH = 1024 };
+
 /* Of models that stack one cell: smaller ones stand for them where scores are asked for. */
 struct model_size {
-    int n_cells; /* cells a stage; 0 = as published */
-    int width;   /* channels of the first stage; 0 = as published */
+    int n_cells; /* cells a stage, at most MODEL_MAX_CELLS; 0 = as published */
+    int width;   /* channels of the first stage, at most MODEL_MAX_WIDTH; 0 = as published */
 };
 
 struct model_spec {

@@ -134,6 +134,9 @@ static int reduction(struct graph *g, int x, int k, int i_cell)
     return graph_sum(g, (int[]){graph_conv(g, x, k, 1, 1, 0, 1, false, prefix), y}, 2);
 }
 
+/* The stem, two reduction blocks and the cells. */
+_Static_assert(3 + 3 * MODEL_MAX_CELLS <= GRAPH_MAX_BLOCKS, "the deepest network has too many");
+
 static bool nb201_build(struct graph *g, const struct model_spec *spec, struct err *e)
 {
     enum edge_op ops[N_EDGES];

@@ -58,6 +58,9 @@ result "--cells: as deep as it says" $?
 [ $? -eq 2 ] && grep -q 'do not stack one cell' "$tmp/err" && [ ! -s "$tmp/a" ]
 result "--cells: refused where a network repeats none" $? "$(cat "$tmp/err")"
 
+"$hdnas" score --quiet --steps 1 --batch-size 4 --draw 8 --cells 40 --channels 1 333333 >"$tmp/a" 2>"$tmp/err"
+result "--cells: the deepest there is" $? "$(cat "$tmp/err")"
+
 # Made of others: ranks are fixed by the calibration, so neither order nor threads nor company change a score.
 agg() { "$hdnas" score --quiet --as-given --score agg --batch-size 8 --limit 64 --calibration 3 "$@" | cut -d, -f1-3; }
 agg --threads 1 131311 421211 444000 >"$tmp/one" && agg --threads 2 444000 421211 131311 >"$tmp/two" &&
