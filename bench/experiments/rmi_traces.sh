@@ -1,6 +1,6 @@
 #!/bin/sh
 # The courses behind the study of the score: for every setting below, loss, CKA and cross-entropy after each update, of random
-# cells of NAS-Bench-201 (seed 1, as given: the sample of correlate_scores.sh). About 145 core-minutes on an AVX-512 machine
+# cells of NAS-Bench-201 (seed 1, as given: the sample of correlate_scores.sh). About 180 core-minutes on an AVX-512 machine
 # for all settings; interrupted, the same command goes on, ten cells at a time. rmi_study.py reads the folder.
 #   usage: rmi_traces.sh OUT_DIR NASBENCH201.csv CIFAR10_DIR CIFAR10_REFERENCE [CIFAR100_DIR CIFAR100_REFERENCE]
 #   ONLY="c10-b32-s1 ..." takes some settings; THREADS=1
@@ -12,8 +12,8 @@ mkdir -p "$out"
 
 # name, data, batch, seed, updates, networks, cells a stage (0: the published five)
 settings='c10-b32-s1 c10 32 1 150 300 0
-c10-b32-s2 c10 32 2 150 100 0
-c10-b32-s3 c10 32 3 150 100 0
+c10-b32-s2 c10 32 2 150 300 0
+c10-b32-s3 c10 32 3 150 300 0
 c10-b16-s1 c10 16 1 50 300 0
 c10-b16-s2 c10 16 2 50 300 0
 c10-b16-s3 c10 16 3 50 300 0
