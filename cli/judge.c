@@ -218,12 +218,13 @@ static bool judge_stop(void *ctx)
 }
 
 /* The members of a score made of others, and the ranks of random networks. */
-static bool judge_panel(struct judge *j, const struct options *o, struct arena *keep,
-                        const struct machine *mc, struct err *e)
+static bool judge_panel(struct judge *j, const struct options *o, const struct space *space,
+                        struct arena *keep, const struct machine *mc, struct err *e)
 {
     struct progress progress;
     struct panel_sample sample = {
         .mc = mc,
+        .space = space,
         .model = &j->model,
         .batch = &j->batch,
         .n = (int)options_int(o, "calibration"),
@@ -241,9 +242,6 @@ static bool judge_panel(struct judge *j, const struct options *o, struct arena *
             return false;
         }
         ASSERT(memcmp(&m->options.size, &j->score_options.size, sizeof m->options.size) == 0);
-    }
-    if (!space_find(&sample.space, options_text(o, "space"), e)) {
-        return false;
     }
     progress_open(&progress, "calibrate", "networks", 0, sample.n, o->quiet);
     bool ok = panel_calibrate(&j->panel, keep, &sample, e);
@@ -287,7 +285,7 @@ bool judge_open_score(struct judge *j, const struct options *o, const char *scor
     }
     ok = ok && (!save || batchfile_write(&j->batch, save, tmp, e));
     arena_release(&tmp);
-    return ok && (!j->score->members || judge_panel(j, o, keep, mc, e));
+    return ok && (!j->score->members || judge_panel(j, o, space, keep, mc, e));
 }
 
 size_t judge_worker_bytes(const struct options *o, int n_workers)
