@@ -2,13 +2,15 @@
 """The study of the representation score: how well it orders architectures after every update, and what it costs.
 
 Reads the courses that rmi_traces.sh gathered (any part of them: it says how many cells each setting has) and the accuracies;
-writes study.csv (one line a setting, measure and number of updates), halving.csv and study.svg. Under a minute; needs numpy.
+writes study.csv (one line a setting, accuracy, measure and number of updates), seeds.csv, halving.csv and study.svg. About a
+minute; needs numpy.
   usage: rmi_study.py TRACES_DIR NASBENCH201.csv OUT_DIR
 
 Measures: loss (minus the mixed loss, the paper's), sum (of the three CKA values), cka1..3, ce (minus the cross-entropy); with
 a mean over the last five updates (-5) or over the course so far (-all). A cell without a number (its output ignores the input,
 or it diverged) comes last. Intervals: 2.5 and 97.5 percentiles of 2,000 resamples of the cells; `diff` is tau less that of the
-paper's protocol (loss after 150 updates of 32 images, seed 1) on the same cells, paired: both are taken on the same resample.
+paper's protocol (loss after 150 updates of 32 images, seed 1) on the same cells, paired: both are taken on the same resample;
+seeds.csv has the mean over seeds less the protocol's mean over as many, where both were run on the same cells.
 """
 import csv
 import glob
@@ -129,7 +131,7 @@ def main():
     traces, table, out = sys.argv[1:]
     os.makedirs(out, exist_ok=True)
     table = {r["arch"]: r for r in csv.DictReader(open(table))}
-    rows, rounds = [], []
+    rows, rounds, by_seed = [], [], {}
     papers = {data: {a: t[150, 0] if len(t) > 150 else np.nan for a, t in read_setting("%s/%s-b32-s1" % (traces, data)).items()}
               for data in ("c10", "c100")}
     for folder in sorted(glob.glob(traces + "/c10*-b*-s*")):
@@ -139,47 +141,60 @@ def main():
             continue
         archs = sorted(cells)
         t = stack(cells, archs)
-        column = "c100_test200" if setting.startswith("c100") else "c10_test200"
-        truth = np.array([float(table[a][column]) for a in archs])
         rng = np.random.default_rng(1)
         weights = np.vstack([np.ones(len(archs)), rng.multinomial(len(archs), [1 / len(archs)] * len(archs), N_RESAMPLES)])
-        agreement = Agreement(truth, weights)
         m = measures(t)
         steps = [s for s in STEPS if s < t.shape[1]]
         protocol = papers.get(setting.split("-")[0], {})
-        paper = agreement.taus(np.array([-protocol[a] for a in archs])) if all(a in protocol for a in archs) else None
-        for name, values in m.items():
-            for s in steps:
-                tau = agreement.taus(values[:, s])
-                low, high = interval(tau[1:])
-                rho = np.corrcoef(ranks(values[:, s]), ranks(truth))[0, 1]
-                row = [setting, column, name, s, len(archs), "%.4f" % tau[0], "%.4f" % low, "%.4f" % high, "%.4f" % rho]
-                if paper is None:
-                    row += ["", "", "", ""]
-                else:
-                    diff = tau - paper
-                    low, high = interval(diff[1:])
-                    row += ["%.4f" % diff[0], "%.4f" % low, "%.4f" % high, "%.4f" % np.mean(diff[1:] >= 0)]
-                rows.append(row + ["%.4f" % np.nanmean(t[:, s, 5])])
-        if 100 in steps:
-            for measure in ("cka2", "sum", "loss"):
-                for plan in ([(20, 1)], [(5, .5), (10, .5), (20, .5), (40, 1)], [(10, .5), (20, .5), (50, 1)],
-                             [(20, .5), (50, .5), (100, 1)]):
-                    tau, seconds, best = halving(t, m[measure], truth, plan, agreement)
+        protocol = np.array([-protocol[a] for a in archs]) if all(a in protocol for a in archs) else None
+        columns = ["c100_test200"] if setting.startswith("c100") else ["c10_test200", "nats_c100_test200"]
+        for column in columns:
+            truth = np.array([float(table[a][column]) for a in archs])
+            agreement = Agreement(truth, weights)
+            paper = None if protocol is None else agreement.taus(protocol)
+            for name, values in m.items():
+                for s in steps:
+                    tau = agreement.taus(values[:, s])
                     low, high = interval(tau[1:])
-                    text = " ".join("%d:%g" % p for p in plan)
-                    rounds.append([setting, measure, text, len(archs), "%.4f" % tau[0], "%.4f" % low, "%.4f" % high,
-                                   "%.4f" % seconds, "%.2f" % best, "%.2f" % truth.max()])
+                    rho = np.corrcoef(ranks(values[:, s]), ranks(truth))[0, 1]
+                    row = [setting, column, name, s, len(archs), "%.4f" % tau[0], "%.4f" % low, "%.4f" % high, "%.4f" % rho]
+                    if paper is None:
+                        row += ["", "", "", ""]
+                    else:
+                        diff = tau - paper
+                        low, high = interval(diff[1:])
+                        row += ["%.4f" % diff[0], "%.4f" % low, "%.4f" % high, "%.4f" % np.mean(diff[1:] >= 0)]
+                    rows.append(row + ["%.4f" % np.nanmean(t[:, s, 5])])
+                    if name == "loss":
+                        by_seed.setdefault((setting.rsplit("-s", 1)[0], column, s, tuple(archs)), []).append(tau)
+            if 100 in steps and column == columns[0]:
+                for measure in ("cka2", "sum", "loss"):
+                    for plan in ([(20, 1)], [(5, .5), (10, .5), (20, .5), (40, 1)], [(10, .5), (20, .5), (50, 1)],
+                                 [(20, .5), (50, .5), (100, 1)]):
+                        tau, seconds, best = halving(t, m[measure], truth, plan, agreement)
+                        low, high = interval(tau[1:])
+                        text = " ".join("%d:%g" % p for p in plan)
+                        rounds.append([setting, measure, text, len(archs), "%.4f" % tau[0], "%.4f" % low, "%.4f" % high,
+                                       "%.4f" % seconds, "%.2f" % best, "%.2f" % truth.max()])
+    means = []
+    for (group, column, s, archs), taus in by_seed.items():
+        papers_taus = by_seed.get((group.split("-")[0] + "-b32", column, 150, archs), [])
+        if len(taus) > 1 and len(taus) == len(papers_taus):
+            mean, paper = np.mean(taus, 0), np.mean(papers_taus, 0)
+            low, high = interval((mean - paper)[1:])
+            means.append([group, column, s, len(archs), len(taus), "%.4f" % mean[0], "%.4f" % paper[0],
+                          "%.4f" % (mean - paper)[0], "%.4f" % low, "%.4f" % high])
     head = "setting truth measure updates n tau tau_low tau_high rho diff diff_low diff_high share_not_below seconds".split()
     for name, columns, data in (("study", head, rows),
                                 ("halving", "setting measure updates:kept n tau tau_low tau_high seconds best_true best_of_all"
-                                 .split(), rounds)):
+                                 .split(), rounds),
+                                ("seeds", "setting truth updates n seeds tau paper diff diff_low diff_high".split(), means)):
         with open("%s/%s.csv" % (out, name), "w") as f:
             writer = csv.writer(f, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows(data)
     first = "c10-b32-s1"
-    lines = [(k, [(r[3], float(r[5])) for r in rows if r[0] == first and r[2] == k])
+    lines = [(k, [(r[3], float(r[5])) for r in rows if r[0] == first and r[1] == "c10_test200" and r[2] == k])
              for k in ("loss", "sum", "cka1", "cka2", "cka3", "ce")]
     if lines[0][1]:
         n = next(r[4] for r in rows if r[0] == first)
