@@ -217,12 +217,12 @@ static void wino_group(void *ctx, int item, int i_thread)
     int k0 = item % w->n_slices * w->slice, n_k = MIN(w->slice, w->k - k0);
     float *v = w->scratch + (size_t)i_thread * wino_thread_floats(w);
     float *m = v + WINO_E * w->v_step;
+    int inner = w->bf16 ? w->c / 2 : w->c;
     for (int t = 0; t < n; t++) {
         wino_input(w, v + (size_t)t * (size_t)w->c, first + t);
     }
     const struct kernels *kernels = w->j->mc->k;
     uint32_t *pairs = w->bf16 ? w->pairs + (size_t)i_thread * wino_pairs(w) : NULL;
-    int inner = w->bf16 ? w->c / 2 : w->c;
     struct kernel_tap tap = {.n = inner};
     for (size_t e = 0; e < WINO_E; e++) {
         const float *plane = v + e * w->v_step;
@@ -239,6 +239,9 @@ static void wino_group(void *ctx, int item, int i_thread)
                                 .n_cols = n_k};
         if ((int)e < n) {
             wino_prefetch(w, first + w->group + (int)e, first + (int)e);
+        }
+        if (w->n_slices > 1 && e + 1 < WINO_E) { /* lies in pieces, is read once */
+            conv_room_prefetch(g.w + w->u_step, inner, (size_t)n_k, (size_t)w->k, false);
         }
         if (w->bf16) {
             kernels->bf16_pack(pairs, plane, (size_t)n, w->c, false);

@@ -118,9 +118,13 @@ static size_t order_scratch(const struct plan *plan, const struct order *o,
 }
 
 /* What units prepare at most: transformed weights are four times as large as what they are made
- * from. ResNet-20 has 4 MB of them (batch 1: .234 -> .197 ms); all-conv3x3 has 22 MB, and no limit
- * from 0 to 30 MB was better than another there. */
-static const size_t plan_ready_max = (size_t)8 << 20;
+ * from. ResNet-20 has 4 MB of them (batch 1: .234 -> .197 ms), all-conv3x3 22 MB: one thread makes
+ * the rest anew about as fast as it reads it from L3, two lose half of their time by it, as what
+ * one makes lies in its cache alone (2.9 -> 1.4 ms). */
+static size_t ready_max(const struct machine *mc)
+{
+    return (size_t)(mc->n_threads > 1 ? 32 : 8) << 20;
+}
 
 /* Units from the first on, as many as fit. */
 static void find_ready(struct plan *plan, const struct machine *mc, int batch)
@@ -131,7 +135,7 @@ static void find_ready(struct plan *plan, const struct machine *mc, int batch)
         plan_shapes(plan->graph, u, shapes);
         size_t bytes =
             u->op->prepare ? u->op->prepare_bytes(mc, &u->attr, batch, shapes, u->n_in) : 0;
-        if (plan->ready_bytes + bytes > plan_ready_max) {
+        if (plan->ready_bytes + bytes > ready_max(mc)) {
             break;
         }
         plan->ready_bytes += bytes;
