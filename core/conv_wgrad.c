@@ -72,17 +72,18 @@ static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_s
     g.turned_floats = g.flip ? arena_round(g.n_weights * sizeof(float)) / sizeof(float) : 0;
     size_t n_x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
     size_t n_dy = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
-    g.far = g.flat ? n_x + n_dy > CONV_FAR_FLOATS && MAX(s->c, s->k) > 16
-                   : MAX(n_x, n_dy) > CONV_FAR_FLOATS && MAX(s->c, s->k) > 64;
+    g.far =
+        n_x + n_dy > CONV_FAR_FLOATS && (g.flat ? MAX(s->c, s->k) > 16 : mc->tier >= CPU_AVX512);
     bool split = mc->n_threads > 1 && g.n_parts < 2 * mc->n_threads && (!g.flat || s->groups == 1);
     g.n_slices = !split ? 1 : g.flat ? DIV_UP(2 * mc->n_threads, g.n_parts) : s->kh;
     return g;
 }
 
 /* dw of kernel row r += output rows y0 .. y1 of one image, or = if fresh. x holds input rows from
- * x_first. */
+ * x_first. ahead: what to ask for by the way. */
 static void wgrad_kernel_row(const struct wgrad_job *w, float *dw, const float *x, int x_first,
-                             const float *dy, int r, int y0, int y1, bool fresh)
+                             const float *dy, int r, int y0, int y1,
+                             const struct kernel_ahead ahead[2], bool fresh)
 {
     const struct conv_shape *s = w->j->s;
     int cg = s->c / s->groups, kg = s->k / s->groups, n_taps = 0;
@@ -112,16 +113,35 @@ static void wgrad_kernel_row(const struct wgrad_job *w, float *dw, const float *
                                 .n_rows = (size_t)(one_run ? s->kw * cg : cg),
                                 .n_cols = kg,
                                 .accumulate = !fresh};
+        if (i == 0) {
+            k.ahead[0] = ahead[0];
+            k.ahead[1] = ahead[1];
+        }
         w->j->mc->k->gemm_taps_f32(&k);
     }
 }
 
-/* Kernel rows r0 .. r1 - 1 of one image. */
-static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, const float *dy,
-                        int r0, int r1, float *copy, bool fresh)
+/* The rows of x and dy that the block after output row y1 brings, or the first of the next image: a
+ * share for kernel row i of n. last: the input row this block ends with. */
+static void wgrad_ahead(const struct wgrad_job *w, struct kernel_ahead ahead[2], const float *x,
+                        const float *dy, int last, int y1, size_t i, size_t n)
 {
     const struct conv_shape *s = w->j->s;
-    size_t image_row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->k;
+    size_t x_row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->k;
+    int x_left = y1 < s->oh ? s->h - 1 - last : s->h, dy_left = y1 < s->oh ? s->oh - y1 : s->oh;
+    size_t n_x = (size_t)MIN(w->rows * s->stride, x_left) * x_row;
+    size_t n_dy = (size_t)MIN(w->rows, dy_left) * dy_row;
+    x += (size_t)(y1 < s->oh ? last + 1 : s->h) * x_row;
+    ahead[0] = (struct kernel_ahead){x + n_x * i / n, n_x / n};
+    ahead[1] = (struct kernel_ahead){dy + (size_t)y1 * dy_row + n_dy * i / n, n_dy / n};
+}
+
+/* Kernel rows r0 .. r1 - 1 of one image; more: another image follows it. */
+static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, const float *dy,
+                        int r0, int r1, float *copy, bool fresh, bool more)
+{
+    const struct conv_shape *s = w->j->s;
+    size_t image_row = (size_t)s->w * (size_t)s->c;
     for (int y0 = 0; y0 < s->oh; y0 += w->rows) {
         int y1 = MIN(y0 + w->rows, s->oh);
         int first = MAX(0, y0 * s->stride - s->pad + r0);
@@ -131,15 +151,13 @@ static void wgrad_image(const struct wgrad_job *w, float *dw, const float *x, co
                 copy + (size_t)(iy - first) * w->row_floats + (size_t)(s->pad * s->c),
                 x + (size_t)iy * image_row, image_row, w->j->relu_in ? KERNEL_RELU : KERNEL_NO_ACT);
         }
-        if (w->far) { /* the next block, while this one is worked on */
-            int ahead = MIN(w->rows * s->stride, s->h - 1 - last), rows = MIN(w->rows, s->oh - y1);
-            conv_room_prefetch(x + (size_t)(last + 1) * image_row, ahead, image_row, image_row,
-                               false);
-            conv_room_prefetch(dy + (size_t)y1 * dy_row, rows, dy_row, dy_row, false);
-        }
         for (int r = r0; r < r1; r++) {
+            struct kernel_ahead ahead[2] = {{0}};
+            if (w->far && (y1 < s->oh || more)) {
+                wgrad_ahead(w, ahead, x, dy, last, y1, (size_t)(r - r0), (size_t)(r1 - r0));
+            }
             wgrad_kernel_row(w, dw, w->in_place ? x : copy, w->in_place ? 0 : first, dy, r, y0, y1,
-                             fresh && y0 == 0);
+                             ahead, fresh && y0 == 0);
         }
     }
 }
@@ -220,7 +238,7 @@ static void wgrad_item(void *ctx, int item, int i_thread)
     for (int i = first; i < last; i++) {
         wgrad_image(w, dw, w->j->x + (size_t)i * (size_t)s->h * (size_t)s->w * (size_t)s->c,
                     w->j->dy + (size_t)i * (size_t)s->oh * (size_t)s->ow * (size_t)s->k, r0, r1,
-                    copy, i == first);
+                    copy, i == first, i + 1 < last);
     }
 }
 

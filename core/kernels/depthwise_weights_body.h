@@ -10,6 +10,17 @@
  * registers while the columns they see pass by, each loaded once. */
 enum { DEPTH_SUMS = 9 * DEPTH_VECS, DEPTH_WEIGHT_PIXELS = 4 };
 
+/* What comes next is asked for with every few pixels (as bursts between rows it takes up to a fifth
+ * more time), or with every row where registers are too few for that. */
+enum { DEPTH_ASK_OFTEN = SIMD_ROWS_1 > 16 };
+
+SIMD_INLINE void depth_ask(struct ahead *ahead)
+{
+    if (ahead->lines > 0) {
+        ahead_ask(ahead);
+    }
+}
+
 /* What does not change from pixel to pixel; i: first channel. */
 struct depth_sums {
     const struct kernel_depth_weights *d;
@@ -59,8 +70,8 @@ SIMD_INLINE void depth_add(const int V, const int K0, const int K1, const int CO
 /* Output row y by kernel rows kernel_row + K0 .. K1 - 1, from place q on; S: stride, or 0 for a
  * larger one. */
 SIMD_INLINE void depth_add_row(const int V, const int K0, const int K1, const int COLS, const int S,
-                               v_f32 acc[DEPTH_SUMS], const struct depth_sums *s, int y,
-                               int kernel_row, int q)
+                               v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
+                               struct ahead *ahead, int y, int kernel_row, int q)
 {
     const struct kernel_depth_weights *d = s->d;
     const int most = S > 0 ? DEPTH_WEIGHT_PIXELS : 1, stride = S > 0 ? S : d->stride;
@@ -69,7 +80,13 @@ SIMD_INLINE void depth_add_row(const int V, const int K0, const int K1, const in
     ptrdiff_t col = q - d->pad;
     const float *x = d->x + ((ptrdiff_t)iy * d->w + col) * d->step + s->i;
     int left = d->ow;
+    if (!DEPTH_ASK_OFTEN) {
+        depth_ask(ahead);
+    }
     for (; left >= most; left -= most) {
+        if (DEPTH_ASK_OFTEN) {
+            depth_ask(ahead);
+        }
         depth_add(V, K0, K1, COLS, most, S, acc, s, x, dy, col);
         dy += most * d->step;
         x += most * stride * d->step;
@@ -122,15 +139,12 @@ SIMD_INLINE void depth_weights_3x3(const int V, const int S, const struct depth_
     depth_sums_load(V, 9, acc, s, 0);
     for (int y = d->y0; y < d->y1; y++) {
         const int iy = y * d->stride - d->pad;
-        if (ahead->lines > 0) {
-            ahead_ask(ahead);
-        }
         if (iy < 0) {
-            depth_add_row(V, 1, 3, 3, S, acc, s, y, 0, 0);
+            depth_add_row(V, 1, 3, 3, S, acc, s, ahead, y, 0, 0);
         } else if (iy + 3 > d->h) {
-            depth_add_row(V, 0, 2, 3, S, acc, s, y, 0, 0);
+            depth_add_row(V, 0, 2, 3, S, acc, s, ahead, y, 0, 0);
         } else {
-            depth_add_row(V, 0, 3, 3, S, acc, s, y, 0, 0);
+            depth_add_row(V, 0, 3, 3, S, acc, s, ahead, y, 0, 0);
         }
     }
     depth_sums_store(V, 9, acc, s, 0);
@@ -138,37 +152,41 @@ SIMD_INLINE void depth_weights_3x3(const int V, const int S, const struct depth_
 
 /* One row of any kernel: COLS places from place q on. */
 SIMD_INLINE void depth_weights_places(const int V, const int COLS, const int S,
-                                      const struct depth_sums *s, int y, int kernel_row, int q)
+                                      const struct depth_sums *s, struct ahead *ahead, int y,
+                                      int kernel_row, int q)
 {
     v_f32 acc[DEPTH_SUMS];
     depth_sums_load(V, COLS, acc, s, kernel_row * s->d->kw + q);
-    depth_add_row(V, 0, 1, COLS, S, acc, s, y, kernel_row, q);
+    depth_add_row(V, 0, 1, COLS, S, acc, s, ahead, y, kernel_row, q);
     depth_sums_store(V, COLS, acc, s, kernel_row * s->d->kw + q);
+}
+
+/* All nine places of a 3x3 in one pass over the pixels? */
+SIMD_INLINE bool depth_weights_at_once(const struct kernel_depth_weights *d)
+{
+    return d->kh == 3 && d->kw == 3 && d->pad <= 1 && d->h >= 2;
 }
 
 SIMD_INLINE void depth_weights_channels(const int V, const int S, const struct depth_sums *s,
                                         struct ahead *ahead)
 {
     const struct kernel_depth_weights *d = s->d;
-    if (d->kh == 3 && d->kw == 3 && d->pad <= 1 && d->h >= 2) {
+    if (depth_weights_at_once(d)) {
         depth_weights_3x3(V, S, s, ahead);
         return;
     }
     for (int y = d->y0; y < d->y1; y++) {
-        if (ahead->lines > 0) {
-            ahead_ask(ahead);
-        }
         for (int k = 0; k < d->kh; k++) {
             const int iy = y * d->stride - d->pad + k;
             int q = iy >= 0 && iy < d->h ? 0 : d->kw;
             for (; q + 5 <= d->kw; q += 5) {
-                depth_weights_places(V, 5, S, s, y, k, q);
+                depth_weights_places(V, 5, S, s, ahead, y, k, q);
             }
             for (; q + 3 <= d->kw; q += 3) {
-                depth_weights_places(V, 3, S, s, y, k, q);
+                depth_weights_places(V, 3, S, s, ahead, y, k, q);
             }
             for (; q < d->kw; q++) {
-                depth_weights_places(V, 1, S, s, y, k, q);
+                depth_weights_places(V, 1, S, s, ahead, y, k, q);
             }
         }
     }
@@ -177,7 +195,10 @@ SIMD_INLINE void depth_weights_channels(const int V, const int S, const struct d
 SIMD_INLINE void depth_weights(const int S, const struct kernel_depth_weights *d)
 {
     enum { TOGETHER = DEPTH_VECS * VL };
-    const size_t pieces = (size_t)((d->c + TOGETHER - 1) / TOGETHER * (d->y1 - d->y0));
+    const int n_blocks = (d->c + TOGETHER - 1) / TOGETHER;
+    const int runs = DEPTH_ASK_OFTEN ? (d->ow + DEPTH_WEIGHT_PIXELS - 1) / DEPTH_WEIGHT_PIXELS : 1;
+    const int passes = depth_weights_at_once(d) ? 1 : d->kh;
+    const size_t pieces = (size_t)n_blocks * (size_t)(d->y1 - d->y0) * (size_t)(runs * passes);
     struct ahead ahead = ahead_of(d->ahead, pieces);
     int i = 0;
     if (d->relu) {
