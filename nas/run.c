@@ -35,6 +35,14 @@ static void run_price(struct run *r, struct run_item *item, struct arena tmp)
     }
 }
 
+/* For a search that looks before it chooses; nothing of it is counted or kept. */
+static double run_price_ahead(void *ctx, const struct arch *a)
+{
+    const struct run *r = ctx;
+    double cost;
+    return cost_of(r->config->cost, a, &cost, r->memory) && isfinite(cost) ? cost : INFINITY;
+}
+
 /* What an interrupted run found out already. The log holds the numbers; why something is infeasible
  * follows from them. */
 static void run_replay(struct run *r, struct run_item *item, int i_log)
@@ -278,17 +286,17 @@ static void run_tell(struct run *r, struct arena tmp)
 
 static bool run_init(struct run *r, struct arena *keep, const struct run_config *c, struct err *e)
 {
-    const struct search_options *so = &c->search_options;
+    struct search_options so = c->search_options;
     int n_workers = c->mc->n_threads;
-    ASSERT(n_workers >= 1 && n_workers <= RUN_MAX_WORKERS && so->population > 0 &&
-           so->generations > 0);
+    ASSERT(n_workers >= 1 && n_workers <= RUN_MAX_WORKERS && so.population > 0 &&
+           so.generations > 0);
     *r = (struct run){.config = c,
                       .keep = keep,
                       .start_s = clock_now_s(),
-                      .max_items = so->population,
+                      .max_items = so.population,
                       .log = {.fd = -1}};
-    r->status.generations = so->generations;
-    r->status.evals_total = so->population * so->generations;
+    r->status.generations = so.generations;
+    r->status.evals_total = so.population * so.generations;
     r->max_archive = r->status.evals_total + 1;
     r->seconds = arena_push_zero(keep, (size_t)n_workers, sizeof *r->seconds);
     r->items = arena_push(keep, (size_t)r->max_items, sizeof *r->items);
@@ -309,8 +317,12 @@ static bool run_init(struct run *r, struct arena *keep, const struct run_config 
     for (int i = 0; i < r->n_logged; i++) {
         r->prior_s += r->logged[i].seconds / n_workers;
     }
-    r->search = arena_push_zero(keep, 1, c->search->state_bytes(c->space, so));
-    c->search->init(r->search, c->space, so, keep);
+    r->search = arena_push_zero(keep, 1, c->search->state_bytes(c->space, &so));
+    if (c->cost->kind->parallel_safe) { /* no measurement */
+        so.price = run_price_ahead;
+        so.price_ctx = r;
+    }
+    c->search->init(r->search, c->space, &so, keep);
     return runlog_open(&r->log, path, c->resume, e);
 }
 

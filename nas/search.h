@@ -1,8 +1,8 @@
 /*
  * search.h: the contract of a search method: ask for architectures, be told verdicts. It sees
- * spaces, never networks, data or devices. Rooms nas/search_*.c, table nas/searches.c. Same seed,
- * same questions: a search draws only from keyed streams, and verdicts are told in the order asked,
- * so replaying a log replays the search.
+ * spaces, never networks, data or devices; of a device at most what an architecture would cost.
+ * Rooms nas/search_*.c, table nas/searches.c. Same seed, same questions: a search draws only from
+ * keyed streams, and verdicts are told in the order asked, so replaying a log replays the search.
  */
 #ifndef NAS_SEARCH_H
 #define NAS_SEARCH_H
@@ -12,6 +12,10 @@
 #include "nas/verdict.h"
 
 enum { SEARCH_MAX_OBJECTIVES = 3 };
+
+/* What an architecture would cost, the same whenever it is asked; infinite where the device cannot
+ * run it. */
+typedef double search_price_fn(void *ctx, const struct arch *a);
 
 struct search_options {
     int population;
@@ -26,6 +30,8 @@ struct search_options {
     bool deb; /* hw-evrsnas: what keeps the limit before what does not [Deb2000], no penalty */
     const struct arch *first; /* NULL, or architectures for the first population */
     int n_first;
+    search_price_fn *price; /* NULL: a cost is known from verdicts alone, as it is measured */
+    void *price_ctx;
 };
 
 /* One individual of the current population, for logs and plots. */

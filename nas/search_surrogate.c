@@ -1,10 +1,10 @@
 /*
- * Surrogate-assisted search: score up, cost down. After a random first generation, score and cost
- * of architectures not yet evaluated are guessed from those that were (nas/surrogate.h), and the
- * next generation are those whose guesses would add most hypervolume to the front [Emmerich2006, in
- * spirit]: score at mean + sd, so that what is unknown has a chance; each one chosen counts as if
- * it were as guessed when the next is chosen. A tenth is drawn at random. Scores enter by rank:
- * their scale does not matter.
+ * Surrogate-assisted search: score up, cost down. After a random first generation, the scores of
+ * architectures not yet evaluated are guessed from those that were (nas/surrogate.h), and so are
+ * their costs where they can only be measured; else they are asked for. The next generation are
+ * those that would add most hypervolume to the front [Emmerich2006, in spirit]: score at mean + sd,
+ * so that what is unknown has a chance; each one chosen counts as if it were as guessed when the
+ * next is chosen. A tenth is drawn at random. Scores enter by rank: their scale does not matter.
  */
 #include "nas/front.h"
 #include "nas/fresh.h"
@@ -26,15 +26,15 @@ enum { N_CANDIDATES = 1000, N_PARENTS = 30 };
 
 struct candidate {
     struct arch arch;
-    double error, cost; /* guessed, in the unit square */
+    double error, cost; /* guessed or known, in the unit square */
 };
 
 struct surrogate_search {
     const struct space *space;
     struct search_options options;
-    int generation; /* the last told, -1 before */
-    struct arch *archs;     /* [n] feasible ones, as they were told */
-    double *score, *cost;   /* [n] */
+    int generation;       /* the last told, -1 before */
+    struct arch *archs;   /* [n] feasible ones, as they were told */
+    double *score, *cost; /* [n] */
     int n, max;
     struct fresh fresh;
     struct questions questions;
@@ -138,10 +138,12 @@ static int choose_fit(const struct surrogate_search *ss, int *idx, struct rng *r
     return n;
 }
 
-/* Architectures that were not asked about and depend on their input; repeats do no harm. */
+/* Architectures that were not asked about, depend on their input and are not known to be beyond the
+ * device, with their costs where they are known; repeats do no harm. */
 static int find_candidates(struct surrogate_search *ss, struct candidate *c, struct rng *r,
                            struct arena tmp)
 {
+    const struct search_options *o = &ss->options;
     int parents[N_PARENTS], n = 0;
     int n_parents = shortlist_choose(parents, N_PARENTS, ss->score, ss->cost, ss->n, tmp);
     for (int tries = 0; tries < 4 * N_CANDIDATES && n < N_CANDIDATES; tries++) {
@@ -154,15 +156,18 @@ static int find_candidates(struct surrogate_search *ss, struct candidate *c, str
         }
         bool connected = !ss->space->connected || ss->space->connected(&a);
         if (connected && !archmap_get(&ss->fresh.asked, &a)) {
-            c[n++].arch = a;
+            c[n] = (struct candidate){.arch = a, .cost = o->price ? o->price(o->price_ctx, &a) : 0};
+            n += isfinite(c[n].cost);
         }
     }
     return n;
 }
 
+/* Costs that are known are put into the unit square, where low is 0 and low + range 1. */
 static void guess(const struct surrogate_search *ss, struct candidate *c, int n, const double *x,
-                  struct rng *r, struct arena tmp)
+                  double low, double range, struct rng *r, struct arena tmp)
 {
+    bool priced = ss->options.price != NULL;
     int idx[MAX_FIT], n_fit = choose_fit(ss, idx, r, tmp);
     struct arch *archs = arena_push(&tmp, (size_t)n_fit, sizeof *archs);
     double *error = arena_push(&tmp, (size_t)n_fit, sizeof *error);
@@ -175,10 +180,16 @@ static void guess(const struct surrogate_search *ss, struct candidate *c, int n,
     }
     struct arena fits = arena_carve(&tmp, 2 * surrogate_bytes(MAX_FIT));
     surrogate_fit(&by_error, &fits, ss->space, archs, error, n_fit, 0, tmp);
-    surrogate_fit(&by_cost, &fits, ss->space, archs, cost, n_fit, 0, tmp);
+    if (!priced) {
+        surrogate_fit(&by_cost, &fits, ss->space, archs, cost, n_fit, 0, tmp);
+    }
     for (int i = 0; i < n; i++) {
         double mean, sd;
-        surrogate_guess(&by_cost, &c[i].arch, &c[i].cost, NULL, tmp);
+        if (priced) {
+            c[i].cost = (c[i].cost - low) / range;
+        } else {
+            surrogate_guess(&by_cost, &c[i].arch, &c[i].cost, NULL, tmp);
+        }
         surrogate_guess(&by_error, &c[i].arch, &mean, &sd, tmp);
         c[i].error = mean - sd;
     }
@@ -223,7 +234,7 @@ static void choose(struct surrogate_search *ss, struct rng *r)
         insert(front, i, x[2 * idx[i]], x[2 * idx[i] + 1]);
     }
     int n = find_candidates(ss, c, r, tmp);
-    guess(ss, c, n, x, r, tmp);
+    guess(ss, c, n, x, low, range, r, tmp);
     while (ss->questions.n < population - n_random) {
         int best = -1;
         double most = 0;
@@ -307,7 +318,7 @@ static int surrogate_generation(const void *state)
 
 const struct search search_surrogate = {
     .name = "surrogate",
-    .help = "score and cost, asking what guesses from the rest promise most",
+    .help = "score and cost, asking what guesses of scores from the rest promise most",
     .state_bytes = surrogate_state_bytes,
     .init = surrogate_init,
     .ask = surrogate_ask,

@@ -173,7 +173,8 @@ static void test_same_questions_however_handed_out(void **state)
             for (int m = 0; m < 4; m++) {
                 run(&part, search_at(i), nb201(), &o, world_plain, maxima[m]);
                 assert_int_equal(part.n, whole.n);
-                assert_memory_equal(part.asked, whole.asked, sizeof whole.asked[0] * (size_t)whole.n);
+                assert_memory_equal(part.asked, whole.asked,
+                                    sizeof whole.asked[0] * (size_t)whole.n);
             }
             run(&again, search_at(i), nb201(), &o, world_plain, 20);
             assert_memory_equal(&again, &whole, sizeof whole);
@@ -334,6 +335,40 @@ static void test_they_search(void **state)
     assert_true(volume[RANDOM][0] == volume[RANDOM][1]);
 }
 
+/* What a device cannot run: every cell whose first edge is a 3x3. */
+static double price_plain(void *ctx, const struct arch *a)
+{
+    struct verdict v;
+    ++*(int *)ctx;
+    world_plain(a, &v);
+    return a->gene[0] == 3 ? INFINITY : v.cost;
+}
+
+/* A search that may ask for costs chooses nothing that cannot be run; the tenth drawn at random may
+ * be so. */
+static void test_known_costs(void **state)
+{
+    (void)state;
+    static struct course c;
+    struct err e = {0};
+    const struct search *surrogate;
+    assert_true(search_find(&surrogate, "surrogate", &e));
+    int n_beyond[2] = {0}, n_prices = 0;
+    for (int known = 0; known < 2; known++) {
+        struct search_options o = options_of("default", 20, 10, 1);
+        o.price = known ? price_plain : NULL;
+        o.price_ctx = &n_prices;
+        run(&c, surrogate, nb201(), &o, world_plain, 20);
+        assert_int_equal(c.n, 200);
+        for (int i = 20; i < c.n; i++) {
+            n_beyond[known] += c.asked[i].gene[0] == 3;
+        }
+    }
+    print_message("of 180, beyond the device: %d, with known costs %d\n", n_beyond[0], n_beyond[1]);
+    assert_true(n_prices > 0);
+    assert_true(n_beyond[1] <= 9 * 2 && n_beyond[0] > n_beyond[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_the_best_survive),
         cmocka_unit_test(test_first_and_names),
         cmocka_unit_test(test_they_search),
+        cmocka_unit_test(test_known_costs),
     };
     return cmocka_run_group_tests_name("nas_search", tests, NULL, NULL);
 }
