@@ -1,6 +1,6 @@
 #!/bin/sh
-# bench/peers/run.py without a peer: groups are whole, and rows measured earlier become verdicts and the tables of
-# docs/PERFORMANCE.md. Prints TAP.
+# bench/peers/run.py without a peer: groups are whole, rows measured earlier become verdicts and a machine's page of
+# docs/performance/, and the pages stand side by side in docs/PERFORMANCE.md. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/hdnas-peers-XXXXXX") || exit 1
@@ -49,6 +49,14 @@ result "put between the marks of a file that is there" $? "$(cat "$tmp/out" "$tm
 echo 'my thesis' >"$tmp/mine.md"
 ! peers --from "$tmp/a.csv" --markdown "$tmp/mine.md" && [ "$(cat "$tmp/mine.md")" = 'my thesis' ] && grep -q 'no place' "$tmp/out"
 result "a file without marks is left alone" $? "$(cat "$tmp/out")"
-[ "$(grep -c 'peers: begin' docs/PERFORMANCE.md)" -eq 1 ] && [ "$(grep -c 'peers: end' docs/PERFORMANCE.md)" -eq 1 ]
-result "docs/PERFORMANCE.md has the marks" $?
+python3 bench/peers/report.py "$tmp/both.md" "$tmp/new.md" "$tmp/doc.md" >"$tmp/out" 2>&1 &&
+    grep -qF '| latency, batch 1 | 2 | 1.8 | 2.00 (1.00) | not measured |' "$tmp/both.md" &&
+    grep -qF '| training step of index 0, batch 32 | 1 | 2.5 | **2.40** (2.40) | **2.40** (2.40) |' "$tmp/both.md"
+result "pages of two machines side by side" $? "$(cat "$tmp/out" "$tmp/both.md")"
+! python3 bench/peers/report.py "$tmp/both.md" "$tmp/mine.md" >"$tmp/out" 2>&1 && grep -q 'has no table of groups' "$tmp/out"
+result "a page without a table is refused" $? "$(cat "$tmp/out")"
+cp docs/PERFORMANCE.md "$tmp/docs.md" &&
+    python3 bench/peers/report.py "$tmp/docs.md" docs/performance/zen5.md docs/performance/zen4.md >"$tmp/out" 2>&1 &&
+    cmp docs/PERFORMANCE.md "$tmp/docs.md" >>"$tmp/out" 2>&1
+result "docs/PERFORMANCE.md tells what its pages say" $? "$(cat "$tmp/out")"
 echo "1..$n"

@@ -1,7 +1,14 @@
-"""What came of the comparison: rows, a verdict for each group, and Markdown for docs/PERFORMANCE.md."""
+#!/usr/bin/env python3
+"""What came of the comparison: rows, a verdict for each group, and Markdown, a page for each machine.
+
+  usage: report.py FILE PAGE...
+  writes into FILE, between its marks, the groups of several machines' pages side by side:
+  report.py docs/PERFORMANCE.md docs/performance/zen5.md docs/performance/zen4.md"""
 import collections
 import math
+import os
 import re
+import sys
 
 HEAD = "problem,direction,peer,threads,ms_ours,ms_peer,ratio,ratio_low,ratio_high,cpu,precision"
 BEGIN, END = "<!-- peers: begin, made by bench/peers/run.py --markdown -->", "<!-- peers: end -->"
@@ -100,7 +107,7 @@ def markdown(about, rows, verdicts):
 
 
 def write(path, lines):
-    """Between BEGIN and END where the file has them, else as the whole file."""
+    """Between BEGIN and END where the file has them, else as the whole file (a page of its own)."""
     try:
         with open(path, encoding="utf-8") as f:
             before = f.read()
@@ -116,3 +123,40 @@ def write(path, lines):
         body += "\n"
     with open(path, "w", encoding="utf-8") as f:
         f.write(body)
+
+
+def groups_of(path):
+    """Lines of the first table of a page that run.py wrote: {(group, threads): cells}."""
+    out = {}
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            cells = [c.strip() for c in line.strip().strip("|").split("|")]
+            if line.startswith("| problem |"):
+                break
+            if line.startswith("| ") and len(cells) == 8 and cells[1].isdigit():
+                out[cells[0], cells[1]] = cells
+    if not out:
+        raise SystemExit("peers: %s has no table of groups: expected what run.py --markdown writes" % path)
+    return out
+
+
+def side_by_side(pages):
+    """Means and leasts of several machines; a bar that is missed in bold."""
+    found = [groups_of(p) for p in pages]
+    keys = list(dict.fromkeys(k for f in found for k in f))
+    names = [os.path.splitext(os.path.basename(p))[0] for p in pages]
+    rows = []
+    for key in keys:
+        row = list(key) + [next(f[key][6] for f in found if key in f)]
+        for f in found:
+            c = f.get(key)
+            row.append("not measured" if not c else ("**%s** (%s)" if c[7] == "NOT met" else "%s (%s)") % (c[3], c[4]))
+        rows.append(row)
+    links = ["[%s](%s)" % (n, os.path.join("performance", n + ".md")) for n in names]
+    return table(["group", "threads", "bar"] + links, rows)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        raise SystemExit(__doc__)
+    write(sys.argv[1], side_by_side(sys.argv[2:]))

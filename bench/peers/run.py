@@ -8,7 +8,7 @@ Prints rows problem,direction,peer,threads,ms_ours,ms_peer,ratio,ratio_low,ratio
 (ratio = peer / ours, above 1 hdnas is faster; low and high are quartiles over rounds), and at the
 end a table: for each group the geometric mean and the least of the ratios to the fastest peer of
 each problem, beside the bar the project has set itself (met: by each problem, or by the mean only,
-as the table says). --markdown writes the tables for docs/PERFORMANCE.md, between its marks if the
+as the table says). --markdown writes the tables of docs/performance/, between its marks if the
 file is there; --from takes rows of earlier runs (--out) as well as, with --only none, instead of
 new ones. `make peers` runs it; what a peer needs and lacks is said in one line, and the peer is
 skipped. Needs Python's standard library only. Environment: BUILD (folder of programs, default
