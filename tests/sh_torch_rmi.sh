@@ -3,7 +3,8 @@
 # at pass 10, for architectures whose training is stable. Chains of convolutions are not: at this learning rate a
 # difference in the last bit grows about 10^4-fold an update, and PyTorch's own AVX2 and AVX-512 builds part in the third
 # digit after one (docs/MEASUREMENTS.md); for those pass 0 is held. Skipped where PyTorch is absent. Networks with one cell
-# a stage (CODE/1) are far less so: passes 0 and 1 as above, within 3 % at pass 10. Prints TAP.
+# a stage (CODE/1) are far less so: passes 0 and 1 as above, within 3 % at pass 10 on CIFAR-10; on the built-in images hdnas's
+# own AVX2 and AVX-512 part there by up to 6 %, and plain C by up to 40 %, so that only passes 0 and 1 are held. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 python=/usr/bin/python3
@@ -12,9 +13,9 @@ data=${HDNAS_TEST_DATA:-../shared/data}
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 if [ -f "$data/weights/resnet20_cifar10.safetensors" ] && [ -f "$data/cifar10-small/test_batch.bin" ]; then
-    reference=$data/weights/resnet20_cifar10.safetensors images=cifar10:$data/cifar10-small
+    reference=$data/weights/resnet20_cifar10.safetensors images=cifar10:$data/cifar10-small far1=.03
 else
-    reference=data/builtin/resnet20-fashion-mnist.safetensors images=builtin
+    reference=data/builtin/resnet20-fashion-mnist.safetensors images=builtin far1=inf
 fi
 i=0
 # Stable: skips, pools, 1x1 and 3x3 on short paths, a dead edge. Chaotic (marked c): the published best, all 3x3, all 1x1.
@@ -30,7 +31,8 @@ for code in 131311 421211 131141 114412 311111 212411 333123c 333333c 222222c 42
     fi
     OMP_NUM_THREADS=2 "$python" tests/torch/rmi.py "$code" --init "$work/w" --batch "$work/b" --reference "$reference" \
         --steps 10 --cells "$cells" >"$work/torch.csv" 2>"$work/err"
-    awk -F, -v name="rmi $code, $cells cells a stage" -v i="$i" -v chaotic="$chaotic" -v far="$([ "$cells" = 1 ] && echo .03 || echo .01)" '
+    awk -F, -v name="rmi $code, $cells cells a stage" -v i="$i" -v chaotic="$chaotic" -v far="$([ "$cells" = 1 ] && echo "$far1" || echo .01)" '
+        BEGIN { if (far == "inf") far = 1e300 }
         FNR == 1 { file++; next }
         file == 1 { for (k = 2; k <= NF; k++) ours[$1, k] = $k; next }
         { for (k = 2; k <= NF; k++) {
