@@ -49,8 +49,15 @@ static bool bench_score_parse(struct bench_score *b, const char *text, int *n, s
         e->code = ERR_USAGE;
         return false;
     }
+    if (b->score->members) {
+        err_set(e, ERR_USAGE, "problem score:%.200s: %s is made of other scores", text, name);
+        return err_hint(e, "time its members, each by itself: hdnas info names them");
+    }
     b->score->defaults(&b->options);
     b->spec.size = b->options.size;
+    if (b->options.side > 0) { /* the reference sees them so too: it is not timed */
+        b->spec.input.h = b->spec.input.w = b->options.side;
+    }
     v[1] = b->options.steps;
     if (has_numbers && !problem_numbers(last + 1, "ns", v, bench_score.form, e)) {
         return false;

@@ -28,7 +28,8 @@ static char *settings(const struct correlate_values *v)
     static const char *const names[] = {"data", "limit", "reference",    "space", "batch-size",
                                         "draw", "batch", "steps",        "lr",    "momentum",
                                         "beta", "taps",  "weight-decay", "seed"};
-    static const char *const numbers[] = {"calibration", "score-seed", "cells", "channels"};
+    static const char *const numbers[] = {"calibration", "score-seed", "cells", "channels",
+                                          "image-size"};
     char *s = arena_printf(v->keep, "tier %d\nas-given %d\n", (int)v->mc.tier,
                            options_flag(v->o, "as-given"));
     for (size_t i = 0; i < N_ELEMS(names); i++) {

@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "data/loader.h"
 #include "nas/batchfile.h"
+#include "nas/batch_shrink.h"
 #include "nas/reference.h"
 
 /* The reference that ships with hdnas: ResNet-20 trained on Fashion-MNIST. */
@@ -52,6 +53,7 @@ static bool judge_score_options(struct score_options *s, const struct score *sco
     s->seed = judge_seed(o);
     s->size.n_cells = options_given(o, "cells") ? (int)options_int(o, "cells") : s->size.n_cells;
     s->size.width = options_given(o, "channels") ? (int)options_int(o, "channels") : s->size.width;
+    s->side = options_given(o, "image-size") ? (int)options_int(o, "image-size") : s->side;
     s->steps = options_given(o, "steps") ? (int)options_int(o, "steps") : s->steps;
     s->lr = options_given(o, "lr") ? (float)options_real(o, "lr") : s->lr;
     s->momentum = options_given(o, "momentum") ? (float)options_real(o, "momentum") : s->momentum;
@@ -206,6 +208,26 @@ static bool judge_without_reference(struct judge *j, const struct options *o, st
     return true;
 }
 
+/* Candidates see smaller images than the reference has. */
+static bool judge_shrink(struct judge *j, const struct options *o, struct arena *keep,
+                         struct err *e)
+{
+    int *side = &j->score_options.side;
+    struct shape *in = &j->model.input;
+    if (*side > MIN(in->h, in->w) && !options_given(o, "image-size")) {
+        *side = 0; /* small enough */
+    }
+    if (*side == 0) {
+        return true;
+    }
+    if (*side > MIN(in->h, in->w)) {
+        return err_set(e, ERR_USAGE, "--image-size %d: the images are %dx%d", *side, in->h,
+                       in->w);
+    }
+    in->h = in->w = *side;
+    return j->batch.n == 0 || batch_shrink(&j->batch, *side, keep, e);
+}
+
 static void judge_on_calibrated(void *ctx, int n)
 {
     progress_show(ctx, n, NULL);
@@ -241,13 +263,32 @@ static bool judge_panel(struct judge *j, const struct options *o, const struct s
             !judge_score_options(&m->options, m->score, o, e)) {
             return false;
         }
-        ASSERT(memcmp(&m->options.size, &j->score_options.size, sizeof m->options.size) == 0);
+        m->options.size = j->score_options.size; /* one network for all */
+        m->options.side = j->score_options.side;
     }
     progress_open(&progress, "calibrate", "networks", 0, sample.n, o->quiet);
     bool ok = panel_calibrate(&j->panel, keep, &sample, e);
     progress_close(&progress);
     j->batch.panel = &j->panel;
     return ok;
+}
+
+/* Only networks that stack one cell have smaller ones to stand for them; others are scored as they
+ * are, on the images as they are unless somebody says otherwise. */
+static bool judge_size(struct score_options *s, const struct space *space, const struct options *o,
+                       struct err *e)
+{
+    if (space->repeats) {
+        return true;
+    }
+    if (options_given(o, "cells") || options_given(o, "channels")) {
+        return err_set(e, ERR_USAGE,
+                       "--cells, --channels: networks of the space %s do not stack one cell",
+                       space->name);
+    }
+    s->size = (struct model_size){0};
+    s->side = options_given(o, "image-size") ? s->side : 0;
+    return true;
 }
 
 bool judge_open(struct judge *j, const struct options *o, struct arena *keep,
@@ -265,11 +306,8 @@ bool judge_open_score(struct judge *j, const struct options *o, const char *scor
         !judge_score_options(&j->score_options, j->score, o, e)) {
         return false;
     }
-    bool resized = options_given(o, "cells") || options_given(o, "channels");
-    if (resized && !space->repeats) {
-        return err_set(e, ERR_USAGE,
-                       "--cells, --channels: networks of the space %s do not stack one cell",
-                       space->name);
+    if (!judge_size(&j->score_options, space, o, e)) {
+        return false;
     }
     /* The reference at work on hundreds of images needs memory that the search does not: a range of
      * its own. */
@@ -279,6 +317,7 @@ bool judge_open_score(struct judge *j, const struct options *o, const char *scor
     }
     bool ok = j->score->needs_reference ? judge_with_reference(j, o, keep, mc, tmp, e)
                                         : judge_without_reference(j, o, keep, tmp, e);
+    ok = ok && judge_shrink(j, o, keep, e);
     const char *save = options_text(o, "save-batch");
     if (ok && save && j->batch.n == 0) {
         ok = err_set(e, ERR_USAGE, "--save-batch: the score %s uses no batch", j->score->name);

@@ -43,6 +43,9 @@
      MODEL_MAX_CELLS}, \
     {"channels", OPTION_INT, "N", NULL, \
      "channels of its first stage; 0 = as published (0)", 0, MODEL_MAX_WIDTH}, \
+    {"image-size", OPTION_INT, "N", NULL, \
+     "side of the images that the scored network sees, shrunk to that after the reference has seen " \
+     "them; 0 = as they are (0)", 0, 4096}, \
     {"steps", OPTION_INT, "N", NULL, \
      "updates before the score is read (rmi 40, rmi-brief 20, rmi-paper 150)", 0, 100000}, \
     {"lr", OPTION_REAL, "X", NULL, "learning rate of those updates (0.1)", 0, 1000}, \

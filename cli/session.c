@@ -139,6 +139,7 @@ static bool session_pool(struct session *s, struct err *e)
         {"seed", arena_printf(s->keep, "%llu", (unsigned long long)so->seed)},
         {"cells", arena_printf(s->keep, "%d", so->size.n_cells)},
         {"channels", arena_printf(s->keep, "%d", so->size.width)},
+        {"image-size", arena_printf(s->keep, "%d", so->side)},
         {"steps", arena_printf(s->keep, "%d", so->steps)},
         {"lr", session_real(s, so->lr)},
         {"momentum", session_real(s, so->momentum)},

@@ -28,6 +28,7 @@ struct score_batch {
 
 struct score_options {
     struct model_size size; /* of the network that is scored */
+    int side;               /* of the images it sees, shrunk to that; 0 = as they come */
     int steps;              /* updates before the score is read */
     float lr, momentum, decay;
     double beta;       /* share of the representation term in the loss */
@@ -69,6 +70,9 @@ struct score_job {
 
 /* Images of the fixed batch. */
 enum { SCORE_BATCH = 32 };
+/* What agg-lite and its members look at: half the published width, a quarter of CIFAR's pixels, half
+ * of the images. */
+enum { SCORE_LITE_WIDTH = 8, SCORE_LITE_SIDE = 16, SCORE_LITE_BATCH = 16 };
 
 struct score {
     const char *name, *help;

@@ -4,8 +4,8 @@
 
 #include "nas/score.h"
 
-extern const struct score score_agg, score_agg_rmi;
-extern const struct score score_rmi, score_rmi_paper, score_rmi_brief;
+extern const struct score score_agg, score_agg_rmi, score_agg_lite;
+extern const struct score score_rmi, score_rmi_paper, score_rmi_brief, score_rmi_lite;
 extern const struct score score_static_params, score_static_flops;
 extern const struct score score_naswot, score_synflow, score_synflow_log, score_jacob_cov, score_zico;
 extern const struct score score_saliency_snip, score_saliency_grad_norm, score_saliency_plain, score_saliency_l2_norm;

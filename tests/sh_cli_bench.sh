@@ -131,7 +131,7 @@ result "--tune --json" $? "$(cat "$tmp/err")"
 result "nothing to tune is an error" $? "$(cat "$tmp/err")"
 
 for bad in conv: conv:n1h4c4k4 conv:n1h2c4k4r9p0 conv:n1h4c3k4r1g2 conv:h4c4k4r1x2 gemm:m1n2 net:resnet20 \
-    net:resnet20:n2 net:nonsense:n2:train gram:n4 score:rmi score:what:0 score:rmi:15625 score:rmi:0:n4x1 \
+    net:resnet20:n2 net:nonsense:n2:train gram:n4 score:rmi score:what:0 score:agg:0 score:rmi:15625 score:rmi:0:n4x1 \
     stream: stream:l4 what:n1 :; do
     "$hdnas" bench $quick "$bad" >"$tmp/out" 2>"$tmp/err"
     [ $? -eq 2 ] && grep -q '^hdnas: error: ' "$tmp/err" && grep -q '^  hint: ' "$tmp/err"

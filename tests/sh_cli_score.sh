@@ -69,4 +69,11 @@ agg --threads 1 131311 421211 444000 >"$tmp/one" && agg --threads 2 444000 42121
 result "agg: whatever the order, the company and the threads, the same scores" $?
 agg --threads 2 --calibration 4 421211 >"$tmp/four"; ! cmp -s "$tmp/alone" "$tmp/four"
 result "agg: another calibration, another score" $?
+lite() { "$hdnas" score --quiet --as-given --score agg-lite --limit 64 --calibration 3 --batch-size 8 --steps 2 "$@" 421211 | cut -d, -f3; }
+lite >"$tmp/lite" && lite --image-size 16 --channels 8 >"$tmp/a" && cmp "$tmp/a" "$tmp/lite" && lite --image-size 0 >"$tmp/a" &&
+    ! cmp -s "$tmp/a" "$tmp/lite" && lite --channels 0 >"$tmp/a" && ! cmp -s "$tmp/a" "$tmp/lite" && grep -q '^-[0-9]' "$tmp/lite"
+result "agg-lite: narrow networks on small images" $?
+"$hdnas" score --image-size 33 421211 >"$tmp/a" 2>"$tmp/err"
+[ $? -eq 2 ] && grep -q -- '--image-size 33: the images are 28x28' "$tmp/err" && [ ! -s "$tmp/a" ]
+result "--image-size: larger than the images is refused" $? "$(cat "$tmp/err")"
 echo "1..$n"

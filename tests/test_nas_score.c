@@ -5,6 +5,7 @@
  * a crash for a network whose output does not depend on its input. Against PyTorch:
  * tests/sh_torch_scores.sh.
  */
+#include "nas/batch_shrink.h"
 #include "nas/linalg.h"
 #include "nas/relu_code.h"
 #include "nas/scores.h"
@@ -286,12 +287,43 @@ static void every_score(void **state)
     }
 }
 
+/* A batch made smaller: each pixel the mean of what it covers. By hand where two by two become one,
+ * and where three become two (a pixel and a half each); the mean stays, and so does the same size. */
+static void shrunk(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    const float by_two[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    struct score_batch b = {.n = 1, .shape = {4, 4, 1}, .x = by_two};
+    assert_true(batch_shrink(&b, 2, &f->keep, &e));
+    assert_true(b.shape.h == 2 && b.shape.w == 2 && b.shape.c == 1);
+    assert_true(b.x[0] == 3.5f && b.x[1] == 5.5f && b.x[2] == 11.5f && b.x[3] == 13.5f);
+    const float three[] = {0, 3, 6, 9, 12, 15, 18, 21, 24};
+    b = (struct score_batch){.n = 1, .shape = {3, 3, 1}, .x = three};
+    assert_true(batch_shrink(&b, 2, &f->keep, &e));
+    assert_close(b.x[0], (0 + 3 / 2.0 + 9 / 2.0 + 12 / 4.0) / 2.25, 1e-6);
+    assert_close(b.x[3], (24 + 21 / 2.0 + 15 / 2.0 + 12 / 4.0) / 2.25, 1e-6);
+    for (int side = 1; side <= SIDE; side++) {
+        double before = 0, after = 0;
+        b = f->batch;
+        assert_true(batch_shrink(&b, side, &f->keep, &e));
+        for (int i = 0; i < N * SIDE * SIDE * 3; i++) {
+            before += (double)f->batch.x[i] / (SIDE * SIDE);
+        }
+        for (int i = 0; i < N * side * side * 3; i++) {
+            after += (double)b.x[i] / (side * side);
+        }
+        assert_true(fabs(after - before) < 1e-5);
+        assert_true(side < SIDE || memcmp(b.x, f->batch.x, sizeof(float) * N * SIDE * SIDE * 3) == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_algebra),    cmocka_unit_test(synflow_conserves),
         cmocka_unit_test(codes_are_counted), cmocka_unit_test(naswot_of_twins),
-        cmocka_unit_test(every_score),
+        cmocka_unit_test(every_score),       cmocka_unit_test(shrunk),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
