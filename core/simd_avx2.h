@@ -14,6 +14,7 @@
 enum { VL = 8, SIMD_ROWS_1 = 12, SIMD_ROWS_2 = 6, SIMD_ROWS_3 = 4, SIMD_ROWS_4 = 3, SIMD_COLS = 3 };
 #define SIMD_TILES_1(T) SIMD_12(T, 1)
 #define SIMD_TILES(T)   SIMD_TILES_1(T) SIMD_6(T, 2) SIMD_4(T, 3)
+#define SIMD_TILES_HALF(T)
 
 /* Dot products done together: their sums, the b of a column each, one a. */
 enum { SIMD_DOTS_A = 3, SIMD_DOTS_B = 4 };
@@ -34,6 +35,21 @@ SIMD_INLINE v_mask v_first(ptrdiff_t n)
 SIMD_INLINE v_f32 v_load(const float *p)
 {
     return _mm256_loadu_ps(p);
+}
+
+SIMD_INLINE v_f32 v_load_half(const float *p)
+{
+    return _mm256_castps128_ps256(_mm_loadu_ps(p));
+}
+
+SIMD_INLINE void v_store_half(float *p, v_f32 a)
+{
+    _mm_storeu_ps(p, _mm256_castps256_ps128(a));
+}
+
+SIMD_INLINE v_f32 v_fma_half(v_f32 a, v_f32 b, v_f32 c)
+{
+    return _mm256_fmadd_ps(a, b, c);
 }
 
 SIMD_INLINE v_f32 v_load_part(const float *p, v_mask m)

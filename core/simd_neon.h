@@ -21,6 +21,7 @@ enum {
 };
 #define SIMD_TILES_1(T) SIMD_24(T, 1)
 #define SIMD_TILES(T)   SIMD_TILES_1(T) SIMD_12(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
+#define SIMD_TILES_HALF(T)
 
 /* Dot products done together: their sums, the b of a column each, one a. */
 enum { SIMD_DOTS_A = 4, SIMD_DOTS_B = 6 };
@@ -39,6 +40,21 @@ SIMD_INLINE v_mask v_first(ptrdiff_t n)
 SIMD_INLINE v_f32 v_load(const float *p)
 {
     return vld1q_f32(p);
+}
+
+SIMD_INLINE v_f32 v_load_half(const float *p)
+{
+    return vcombine_f32(vld1_f32(p), vdup_n_f32(0));
+}
+
+SIMD_INLINE void v_store_half(float *p, v_f32 a)
+{
+    vst1_f32(p, vget_low_f32(a));
+}
+
+SIMD_INLINE v_f32 v_fma_half(v_f32 a, v_f32 b, v_f32 c)
+{
+    return vfmaq_f32(c, a, b);
 }
 
 SIMD_INLINE v_f32 v_load_part(const float *p, v_mask m)

@@ -23,29 +23,24 @@ enum { GEMM_MAX_ACC = 32, GEMM_MAX_KB = 4, GEMM_MAX_ROWS = SIMD_ROWS_1 };
  * 96 -> 16 from L2: .040 -> .033 ms). */
 #define GEMM_FAR_LINES(P, KB) ((KB) > 1 ? 2 : (P) > 20 ? 3 : (P) > 8 ? 2 : 1)
 
-/* The pointers of one tile. */
-struct gemm_at {
-    const struct kernel_gemm *g;
-    const float *x, *w;
+/* Where a tile's sums go: rows from y on, columns from col. */
+struct gemm_place {
     float *y;
-    ptrdiff_t y_offset; /* of y from g->y: add and mask are laid out as y */
-    int col;            /* first column */
-    v_mask last;        /* lanes of the last vector */
-    const float *ahead; /* what to ask for */
-    int ahead_lines;    /* of a tile */
+    int col;
+    v_mask last; /* lanes of the last vector */
 };
 
 /* Finish sums[n_rows, n_vec * VL] into y. Apart from the tiles: one copy of this code; the way
  * through L1 is little beside a long inner dimension. */
 static __attribute__((noinline)) void gemm_finish(const struct kernel_gemm *g,
-                                                  const struct gemm_at *at, const float *sums,
+                                                  const struct gemm_place *at, const float *sums,
                                                   int n_rows, int n_vec)
 {
     for (int k = 0; k < n_vec; k++) {
         v_mask m = k == n_vec - 1 ? at->last : v_first(VL);
         int col = at->col + k * VL;
         for (int r = 0; r < n_rows; r++) {
-            ptrdiff_t o = at->y_offset + r * g->y_row + k * VL;
+            ptrdiff_t o = at->y - g->y + r * g->y_row + k * VL; /* add, mask: laid out as y */
             v_f32 v = post_value(g->post, v_load(sums + (r * n_vec + k) * VL), g->y, o, col, m);
             v_store_part(g->y + o, m, v);
         }
@@ -55,12 +50,12 @@ static __attribute__((noinline)) void gemm_finish(const struct kernel_gemm *g,
 /* The same where post is what backward data asks for, the mask of a ReLU and a sum going on:
  * nothing is asked anew for each register. */
 static __attribute__((noinline)) void gemm_finish_mask(const struct kernel_gemm *g,
-                                                       const struct gemm_at *at, const float *sums,
-                                                       int n_rows, int n_vec)
+                                                       const struct gemm_place *at,
+                                                       const float *sums, int n_rows, int n_vec)
 {
     const bool into = g->post->into;
-    float *y = g->y + at->y_offset;
-    const float *mask = g->post->mask + at->y_offset;
+    float *y = at->y;
+    const float *mask = g->post->mask + (y - g->y);
     const v_mask all = v_first(VL);
     for (int r = 0; r < n_rows; r++, y += g->y_row, mask += g->y_row) {
         for (int k = 0; k < n_vec; k++, sums += VL) {
@@ -70,14 +65,33 @@ static __attribute__((noinline)) void gemm_finish_mask(const struct kernel_gemm 
     }
 }
 
+/* What the last vector of columns is: full; less, under a mask; or just half, where half a
+ * register takes half the time and no mask. */
+enum gemm_end { GEMM_FULL, GEMM_PART, GEMM_HALF, GEMM_N_ENDS };
+
+SIMD_INLINE v_f32 gemm_get(const float *p, const enum gemm_end end, v_mask last)
+{
+    return end == GEMM_HALF ? v_load_half(p) : v_get(p, end == GEMM_PART, last);
+}
+
+SIMD_INLINE void gemm_put(float *p, v_f32 v, const enum gemm_end end, v_mask last)
+{
+    if (end == GEMM_HALF) {
+        v_store_half(p, v);
+    } else {
+        v_put(p, v, end == GEMM_PART, last);
+    }
+}
+
 /* One step of the inner dimension: KB vectors of w and one element of each row of x. */
-SIMD_INLINE void gemm_step(const int P, const int KB, const bool tail, const bool near,
+SIMD_INLINE void gemm_step(const int P, const int KB, const enum gemm_end end, const bool near,
                            v_f32 acc[GEMM_MAX_ACC], struct simd_rows *rows, const char *x,
                            const char *w, v_mask last)
 {
     v_f32 wv[GEMM_MAX_KB];
     V_FOR (k, KB) {
-        wv[k] = v_get((const float *)(const void *)w + k * VL, tail && k == KB - 1, last);
+        wv[k] =
+            gemm_get((const float *)(const void *)w + k * VL, k == KB - 1 ? end : GEMM_FULL, last);
     }
     if (!near) {
         simd_rows_at(rows, x, P);
@@ -86,133 +100,170 @@ SIMD_INLINE void gemm_step(const int P, const int KB, const bool tail, const boo
         const float *xp = near ? (const float *)(const void *)x + p * GEMM_NEAR : simd_row(rows, p);
         v_f32 b = GEMM_ONE(xp);
         V_FOR (k, KB) {
-            acc[p * KB + k] = GEMM_MULTIPLY_ADD(b, wv[k], acc[p * KB + k]);
-        }
-    }
-}
-
-/* tail: the last vector is not full. far: lines are asked for, some at each step. */
-SIMD_INLINE void gemm_tile(const int P, const int KB, const bool tail, const bool near,
-                           const bool far, const struct kernel_gemm *g, const struct gemm_at *at)
-{
-    v_f32 acc[GEMM_MAX_ACC];
-    V_FOR (i, P * KB) {
-        acc[i] = v_zero();
-    }
-    if (g->accumulate) {
-        V_FOR (i, P * KB) {
-            acc[i] =
-                v_get(at->y + i / KB * g->y_row + i % KB * VL, tail && i % KB == KB - 1, at->last);
-        }
-    }
-    struct simd_rows rows = simd_rows_of(g->x_row);
-    /* What the inner loop does not need waits in memory: in a register of the vector unit, where
-     * gcc would put it, it would come back only after all products in flight. Where the next tap
-     * begins is looked up before this one's loop: looked up after it, it would hold back the loads
-     * of the next tap's first steps for twenty cycles. */
-    const struct gemm_at *volatile home = at;
-    const volatile ptrdiff_t x_bytes = (near ? 1 : g->x_inner) * (ptrdiff_t)sizeof(float);
-    const volatile ptrdiff_t w_bytes = g->w_inner * (ptrdiff_t)sizeof(float);
-    const char *volatile x_next = NULL, *volatile w_next = NULL;
-    volatile int n_next = 0;
-    const float *volatile ahead;
-    volatile int ahead_left, n_rest;
-    if (far) {
-        ahead = at->ahead;
-        ahead_left = at->ahead_lines;
-    }
-    if (g->n_taps > 0) {
-        x_next = (const char *)(at->x + g->taps[0].x);
-        w_next = (const char *)(at->w + g->taps[0].w);
-        n_next = g->taps[0].n;
-    }
-    for (volatile int t = 0; t < home->g->n_taps; t++) {
-        const char *x = x_next, *w = w_next;
-        int n = n_next;
-        if (t + 1 < home->g->n_taps) {
-            const struct kernel_tap *tap = &home->g->taps[t + 1];
-            x_next = (const char *)(home->x + tap->x);
-            w_next = (const char *)(home->w + tap->w);
-            n_next = tap->n;
-        }
-        const ptrdiff_t x_step = x_bytes, w_step = w_bytes;
-        if (far) {
-            const int lines = GEMM_FAR_LINES(P, KB), most = ahead_left / lines;
-            const int n_far = n < most ? n : most;
-            const float *line = ahead;
-            ahead_left -= n_far * lines;
-            n_rest = n - n_far;
-            for (int m = n_far; m > 0; m--) {
-                V_FOR (l, lines) {
-                    __builtin_prefetch(line + l * AHEAD_LINE, 0, 3);
-                }
-                gemm_step(P, KB, tail, near, acc, &rows, x, w, at->last);
-                x += x_step;
-                w += w_step;
-                line += lines * AHEAD_LINE;
-                SIMD_OPAQUE(x); /* else both are computed anew behind the loop */
-                SIMD_OPAQUE(w);
+            if (k == KB - 1 && end == GEMM_HALF) {
+                acc[p * KB + k] = v_fma_half(b, wv[k], acc[p * KB + k]);
+            } else {
+                acc[p * KB + k] = GEMM_MULTIPLY_ADD(b, wv[k], acc[p * KB + k]);
             }
-            ahead = line;
-            n = n_rest;
         }
-        for (; n > 0; n--, x += x_step, w += w_step) {
-            gemm_step(P, KB, tail, near, acc, &rows, x, w, at->last);
-        }
-    }
-    at = home;
-    g = at->g;
-    if (g->post) {
-        float sums[GEMM_MAX_ACC * VL];
-        V_FOR (i, P * KB) {
-            v_store(sums + i * VL, acc[i]);
-        }
-        if (post_is_mask(g->post)) {
-            gemm_finish_mask(g, at, sums, P, KB);
-        } else {
-            gemm_finish(g, at, sums, P, KB);
-        }
-        return;
-    }
-    /* A store of a register may change any structure, as far as the compiler knows. */
-    float *y = at->y;
-    const ptrdiff_t y_row = g->y_row;
-    const v_mask last = at->last;
-    V_FOR (p, P) {
-        V_FOR (k, KB) {
-            v_put(y + k * VL, acc[p * KB + k], tail && k == KB - 1, last);
-        }
-        y += y_row;
     }
 }
 
-typedef void gemm_tile_fn(const struct kernel_gemm *g, const struct gemm_at *at);
+/* Tiles that follow one another, from x and y on until y_end, of columns from col on. far: lines
+ * are asked for, some at each step.
+ *
+ * Between two tiles as little as may be is stored: a store waits in its queue behind the sums of
+ * the tile before, and holds up the products of the next (14 x 2 of 32 terms: about a cycle each;
+ * tiles one call each, with their pointers in a structure, took 2 to 5 % more). */
+SIMD_INLINE void gemm_tile(const int P, const int KB, const enum gemm_end end, const bool near,
+                           const bool far, const struct kernel_gemm *g, const float *x_first,
+                           float *y, const float *y_end, int col, struct ahead *ahead)
+{
+    /* What the inner loop does not need waits in memory: in a register of the vector unit, where
+     * gcc would put it, it would come back only after all products in flight. */
+    const struct kernel_gemm *volatile home = g;
+    const float *volatile x_tile = x_first, *volatile stop = y_end;
+    float *volatile y_tile = y;
+    const volatile int col_home = col;
+    struct ahead *volatile ahead_home;
+    const float *volatile line_home;
+    volatile int lines_left, n_rest;
+    v_mask last = v_first(VL);
+    if (end == GEMM_PART) {
+        last = v_first(g->n_cols - col - (KB - 1) * VL);
+    } else if (end == GEMM_HALF) {
+        last = v_first(VL / 2);
+    }
+    if (far) {
+        ahead_home = ahead;
+    }
+    for (;;) {
+        v_f32 acc[GEMM_MAX_ACC];
+        V_FOR (i, P * KB) {
+            acc[i] = v_zero();
+        }
+        g = home;
+        if (g->accumulate) {
+            const float *from = y_tile;
+            V_FOR (i, P * KB) {
+                acc[i] = gemm_get(from + i / KB * g->y_row + i % KB * VL,
+                                  i % KB == KB - 1 ? end : GEMM_FULL, last);
+            }
+        }
+        if (far) {
+            struct kernel_ahead run = ahead_take(ahead_home);
+            line_home = run.p;
+            lines_left = (int)(run.n / AHEAD_LINE);
+        }
+        struct simd_rows rows = simd_rows_of(g->x_row);
+        ptrdiff_t x_step = (near ? 1 : g->x_inner) * (ptrdiff_t)sizeof(float);
+        const ptrdiff_t w_step = g->w_inner * (ptrdiff_t)sizeof(float);
+        SIMD_OPAQUE(x_step); /* else the loops are compiled twice, for 1 and any */
+        const struct kernel_tap *tap = g->taps;
+        for (int left = g->n_taps; left > 0; left--, tap++) {
+            const char *x = (const char *)(x_tile + tap->x);
+            const char *w = (const char *)(home->w + col_home + tap->w);
+            int n = tap->n;
+            if (far) {
+                const int lines = GEMM_FAR_LINES(P, KB), most = lines_left / lines;
+                const int n_far = n < most ? n : most;
+                const float *line = line_home;
+                lines_left -= n_far * lines;
+                n_rest = n - n_far;
+                for (int m = n_far; m > 0; m--) {
+                    V_FOR (l, lines) {
+                        __builtin_prefetch(line + l * AHEAD_LINE, 0, 3);
+                    }
+                    gemm_step(P, KB, end, near, acc, &rows, x, w, last);
+                    x += x_step;
+                    w += w_step;
+                    line += lines * AHEAD_LINE;
+                    SIMD_OPAQUE(x); /* else both are computed anew behind the loop */
+                    SIMD_OPAQUE(w);
+                }
+                line_home = line;
+                n = n_rest;
+            }
+            for (; n > 0; n--, x += x_step, w += w_step) {
+                gemm_step(P, KB, end, near, acc, &rows, x, w, last);
+            }
+        }
+        g = home;
+        y = y_tile;
+        if (g->post) {
+            const struct gemm_place at = {.y = y, .col = col_home, .last = last};
+            float sums[GEMM_MAX_ACC * VL];
+            V_FOR (i, P * KB) {
+                v_store(sums + i * VL, acc[i]);
+            }
+            if (post_is_mask(g->post)) {
+                gemm_finish_mask(g, &at, sums, P, KB);
+            } else {
+                gemm_finish(g, &at, sums, P, KB);
+            }
+            g = home;
+            y += P * g->y_row;
+        } else {
+            /* A store of a register may change any structure, as far as the compiler knows. */
+            const ptrdiff_t y_row = g->y_row;
+            V_FOR (p, P) {
+                V_FOR (k, KB) {
+                    gemm_put(y + k * VL, acc[p * KB + k], k == KB - 1 ? end : GEMM_FULL, last);
+                }
+                y += y_row;
+            }
+            g = home;
+        }
+        if (y == stop) {
+            return;
+        }
+        y_tile = y;
+        x_tile += P * g->x_row;
+    }
+}
 
-#define GEMM_TILE_AS(word, P, KB, tail, far)                                                       \
-    static void gemm_##word##_##P##x##KB(const struct kernel_gemm *g, const struct gemm_at *at)    \
+typedef void gemm_tile_fn(const struct kernel_gemm *g, const float *x, float *y, const float *y_end,
+                          int col, struct ahead *ahead);
+
+#define GEMM_TILE_AS(word, P, KB, end, far)                                                        \
+    static void gemm_##word##_##P##x##KB(const struct kernel_gemm *g, const float *x, float *y,    \
+                                         const float *y_end, int col, struct ahead *ahead)         \
     {                                                                                              \
-        gemm_tile(P, KB, tail, false, far, g, at);                                                 \
+        gemm_tile(P, KB, end, false, far, g, x, y, y_end, col, ahead);                             \
     }
 #define GEMM_TILE(P, KB)                                                                           \
-    GEMM_TILE_AS(tile, P, KB, false, false)                                                        \
-    GEMM_TILE_AS(part, P, KB, true, false)                                                         \
-    GEMM_TILE_AS(far, P, KB, false, true)                                                          \
-    GEMM_TILE_AS(far_part, P, KB, true, true)
+    GEMM_TILE_AS(tile, P, KB, GEMM_FULL, false)                                                    \
+    GEMM_TILE_AS(part, P, KB, GEMM_PART, false)                                                    \
+    GEMM_TILE_AS(far, P, KB, GEMM_FULL, true)                                                      \
+    GEMM_TILE_AS(far_part, P, KB, GEMM_PART, true)
 SIMD_TILES(GEMM_TILE)
 
+#define GEMM_TILE_HALF(P, KB)                                                                      \
+    GEMM_TILE_AS(half, P, KB, GEMM_HALF, false)                                                    \
+    GEMM_TILE_AS(far_half, P, KB, GEMM_HALF, true)
+GEMM_HALVES(GEMM_TILE_HALF)
+
 #define GEMM_TILE_NEAR(P, KB)                                                                      \
-    static void gemm_near_##P##x##KB(const struct kernel_gemm *g, const struct gemm_at *at)        \
+    static void gemm_near_##P##x##KB(const struct kernel_gemm *g, const float *x, float *y,        \
+                                     const float *y_end, int col, struct ahead *ahead)             \
     {                                                                                              \
-        gemm_tile(P, KB, false, true, false, g, at);                                               \
+        gemm_tile(P, KB, GEMM_FULL, true, false, g, x, y, y_end, col, ahead);                      \
     }
 SIMD_TILES_1(GEMM_TILE_NEAR)
 
-/* [lines asked for][last vector not full][columns of vectors - 1][rows - 1] */
-static gemm_tile_fn *const gemm_tiles[2][2][GEMM_MAX_KB][GEMM_MAX_ROWS] = {
+/* [lines asked for][last vector][columns of vectors - 1][rows - 1] */
+static gemm_tile_fn *const gemm_tiles[2][GEMM_N_ENDS][GEMM_MAX_KB][GEMM_MAX_ROWS] = {
 #define GEMM_ROW(P, KB)                                                                            \
-    [0][0][KB - 1][P - 1] = gemm_tile_##P##x##KB, [0][1][KB - 1][P - 1] = gemm_part_##P##x##KB,    \
-    [1][0][KB - 1][P - 1] = gemm_far_##P##x##KB, [1][1][KB - 1][P - 1] = gemm_far_part_##P##x##KB,
+    [0][GEMM_FULL][KB - 1][P - 1] = gemm_tile_##P##x##KB,                                          \
+                               [0][GEMM_PART][KB - 1][P - 1] = gemm_part_##P##x##KB,               \
+                               [1][GEMM_FULL][KB - 1][P - 1] = gemm_far_##P##x##KB,                \
+                               [1][GEMM_PART][KB - 1][P - 1] = gemm_far_part_##P##x##KB,
     SIMD_TILES(GEMM_ROW)
+#undef GEMM_ROW
+#define GEMM_ROW(P, KB)                                                                            \
+    [0][GEMM_HALF][KB - 1][P - 1] = gemm_half_##P##x##KB,                                          \
+                               [1][GEMM_HALF][KB - 1][P - 1] = gemm_far_half_##P##x##KB,
+        GEMM_HALVES(GEMM_ROW)
 #undef GEMM_ROW
 };
 
@@ -292,10 +343,55 @@ static __attribute__((noinline)) void gemm_squares_mask_into(const struct kernel
     gemm_squares(g, g->post->mask, true);
 }
 
+static const size_t gemm_most_rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
+                                                       SIMD_ROWS_4};
+
+/* The tiles of kb vectors of columns from col on, by their rows - 1. */
+SIMD_INLINE gemm_tile_fn *const *gemm_tiles_of(const struct kernel_gemm *g, int col, int kb,
+                                               bool far)
+{
+    const int n_last = g->n_cols - col - (kb - 1) * VL; /* lanes of the last vector */
+    if (n_last < VL) {
+        const bool half = 2 * n_last == VL && gemm_tiles[far][GEMM_HALF][kb - 1][0];
+        return gemm_tiles[far][half ? GEMM_HALF : GEMM_PART][kb - 1];
+    }
+    const bool near = kb == 1 && !far && g->x_row == GEMM_NEAR && g->x_inner == 1;
+    return near ? gemm_near_tiles : gemm_tiles[far][GEMM_FULL][kb - 1];
+}
+
+/* More than one tile. */
+static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, int n_vec)
+{
+    unsigned n_blocks = ((unsigned)n_vec + SIMD_COLS - 1) / SIMD_COLS;
+    struct ahead ahead;
+    const bool far = g->ahead[0].n + g->ahead[1].n > 0;
+    if (far) { /* only where it is used: many calls are short */
+        const size_t most = gemm_most_rows[(unsigned)n_vec / n_blocks];
+        ahead = ahead_of(g->ahead, (g->n_rows + most - 1) / most * n_blocks);
+    }
+    for (int v = 0; v < n_vec; n_blocks--) {
+        const int kb = (int)((unsigned)(n_vec - v) / n_blocks); /* nearly equal, larger ones last */
+        gemm_tile_fn *const *tiles = gemm_tiles_of(g, v * VL, kb, far);
+        const size_t most = gemm_most_rows[kb], n_tiles = (g->n_rows + most - 1) / most;
+        const size_t low = g->n_rows / n_tiles, n_high = g->n_rows - low * n_tiles;
+        const size_t n[2] = {n_high, n_tiles - n_high};
+        const float *x = g->x;
+        float *y = g->y + v * VL;
+        for (int i = 0; i < 2; i++) { /* tiles of one more row, then of `low` */
+            const size_t height = low + 1 - (size_t)i;
+            float *end = y + (ptrdiff_t)(height * n[i]) * g->y_row;
+            if (n[i] > 0) {
+                tiles[height - 1](g, x, y, end, v * VL, &ahead);
+            }
+            x += (ptrdiff_t)(height * n[i]) * g->x_row;
+            y = end;
+        }
+        v += kb;
+    }
+}
+
 void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
 {
-    static const size_t rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
-                                                 SIMD_ROWS_4};
     const int n_vec = (int)((unsigned)(g->n_cols + VL - 1) / VL);
     if (g->n_rows == 0 || n_vec == 0) {
         return;
@@ -310,37 +406,11 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
         }
         return;
     }
-    unsigned n_blocks = ((unsigned)n_vec + SIMD_COLS - 1) / SIMD_COLS;
-    struct ahead ahead;
-    const bool far = g->ahead[0].n + g->ahead[1].n > 0;
-    if (far) { /* only where it is used: many calls are short */
-        const size_t most = rows[(unsigned)n_vec / n_blocks];
-        ahead = ahead_of(g->ahead, (g->n_rows + most - 1) / most * n_blocks);
+    const bool one = n_vec <= SIMD_COLS && g->n_rows <= gemm_most_rows[n_vec];
+    if (one && g->ahead[0].n + g->ahead[1].n == 0) {
+        float *end = g->y + (ptrdiff_t)g->n_rows * g->y_row;
+        gemm_tiles_of(g, 0, n_vec, false)[g->n_rows - 1](g, g->x, g->y, end, 0, NULL);
+        return;
     }
-    for (int v = 0; v < n_vec; n_blocks--) {
-        const int kb = (int)((unsigned)(n_vec - v) / n_blocks); /* nearly equal, larger ones last */
-        const bool tail = g->n_cols < (v + kb) * VL;
-        struct gemm_at at = {.g = g, .col = v * VL, .w = g->w + v * VL};
-        at.last = v_first(g->n_cols - (v + kb - 1) * VL);
-        gemm_tile_fn *const *tiles = gemm_tiles[far][tail][kb - 1];
-        if (kb == 1 && !tail && !far && g->x_row == GEMM_NEAR && g->x_inner == 1) {
-            tiles = gemm_near_tiles;
-        }
-        size_t left = g->n_rows, n_tiles = (left + rows[kb] - 1) / rows[kb];
-        for (size_t r = 0; left > 0; n_tiles--) {
-            size_t p = n_tiles == 1 ? left : (left + n_tiles - 1) / n_tiles;
-            at.x = g->x + (ptrdiff_t)r * g->x_row;
-            at.y_offset = (ptrdiff_t)r * g->y_row + v * VL;
-            at.y = g->y + at.y_offset;
-            if (far) {
-                struct kernel_ahead run = ahead_take(&ahead);
-                at.ahead = run.p;
-                at.ahead_lines = (int)(run.n / AHEAD_LINE);
-            }
-            tiles[p - 1](g, &at);
-            r += p;
-            left -= p;
-        }
-        v += kb;
-    }
+    gemm_blocks(g, n_vec);
 }

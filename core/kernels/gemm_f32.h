@@ -5,6 +5,7 @@
 #define GEMM_NAME                    gemm_taps_f32
 #define GEMM_ONE(x)                  v_set1(*(x))
 #define GEMM_MULTIPLY_ADD(b, w, acc) v_fma(b, w, acc)
+#define GEMM_HALVES(T)               SIMD_TILES_HALF(T)
 
 /* Floats of sixteen channels. */
 enum { GEMM_NEAR = 16 };
