@@ -172,7 +172,7 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const enum gemm_end end, c
                 n_rest = n - n_far;
                 for (int m = n_far; m > 0; m--) {
                     V_FOR (l, lines) {
-                        __builtin_prefetch(line + l * AHEAD_LINE, 0, 3);
+                        __builtin_prefetch(line + l * AHEAD_LINE, 0, 2);
                     }
                     gemm_step(P, KB, end, near, acc, &rows, x, w, last);
                     x += x_step;
