@@ -52,7 +52,7 @@ struct wino_job {
     const float *w9; /* [9, c, k], first tap at w9, the next at w9 + w9_step */
     ptrdiff_t w9_step;
     const float *u; /* [36][u_step] */
-    float *zeros;   /* [6, c] */
+    float *zeros;   /* [a row of tiles, c] */
     float *scratch; /* [n_threads][36 (v_step + m_step)] */
 };
 
@@ -91,6 +91,11 @@ static struct wino_job wino_plan(const struct machine *mc, const struct conv_sha
     w.m_step = wino_step((size_t)w.group * (size_t)w.k);
     w.u_step = wino_step((size_t)w.c * (size_t)w.k);
     return w;
+}
+
+static size_t wino_zeros(const struct wino_job *w)
+{
+    return (size_t)(4 * w->tiles_x + 2) * (size_t)w->c;
 }
 
 static size_t wino_thread_floats(const struct wino_job *w)
@@ -136,19 +141,26 @@ static struct wino_tile wino_tile(const struct wino_job *w, int tile)
                               in_image % w->tiles_x * 4};
 }
 
-static void wino_input(const struct wino_job *w, float *v, int tile)
+/* The tiles from `tile` on that lie in its row, n at most; how many. */
+static int wino_input(const struct wino_job *w, float *v, int tile, int n)
 {
     struct wino_tile t = wino_tile(w, tile);
     int y0 = t.y - w->pad, x0 = t.x - w->pad;
     const float *image =
         w->src + (size_t)t.image * (size_t)w->src_h * (size_t)w->src_w * (size_t)w->c;
-    const float *rows[6];
+    struct kernel_wino_in in = {.v = v,
+                                .v_step = (ptrdiff_t)w->v_step,
+                                .n_tiles = MIN(n, w->tiles_x - t.x / 4),
+                                .lo = MAX(0, -x0),
+                                .hi = w->src_w - x0,
+                                .c = w->c,
+                                .relu = w->j->relu_in};
     for (int r = 0; r < 6; r++) {
         bool inside = y0 + r >= 0 && y0 + r < w->src_h;
-        rows[r] = inside ? image + ((ptrdiff_t)(y0 + r) * w->src_w + x0) * w->c : w->zeros;
+        in.rows[r] = inside ? image + ((ptrdiff_t)(y0 + r) * w->src_w + x0) * w->c : w->zeros;
     }
-    w->j->mc->k->wino_input_f32(v, (ptrdiff_t)w->v_step, rows, MAX(0, -x0), MIN(6, w->src_w - x0),
-                                w->c, w->j->relu_in);
+    w->j->mc->k->wino_input_f32(&in);
+    return in.n_tiles;
 }
 
 /* Outputs k0 on, n_k of them. */
@@ -218,8 +230,8 @@ static void wino_group(void *ctx, int item, int i_thread)
     float *v = w->scratch + (size_t)i_thread * wino_thread_floats(w);
     float *m = v + WINO_E * w->v_step;
     int inner = w->bf16 ? w->c / 2 : w->c;
-    for (int t = 0; t < n; t++) {
-        wino_input(w, v + (size_t)t * (size_t)w->c, first + t);
+    for (int t = 0; t < n;) {
+        t += wino_input(w, v + (size_t)t * (size_t)w->c, first + t, n - t);
     }
     const struct kernels *kernels = w->j->mc->k;
     uint32_t *pairs = w->bf16 ? w->pairs + (size_t)i_thread * wino_pairs(w) : NULL;
@@ -315,7 +327,7 @@ static size_t wino_scratch_bytes(const struct machine *mc, const struct conv_sha
     }
     struct wino_job w = wino_plan(mc, s, dir);
     size_t plane = (size_t)w.c * (size_t)w.k * sizeof(float);
-    return wino_prepare_bytes(s, dir) + arena_round(6 * (size_t)w.c * sizeof(float)) +
+    return wino_prepare_bytes(s, dir) + arena_round(wino_zeros(&w) * sizeof(float)) +
            arena_round((size_t)mc->n_threads * wino_thread_floats(&w) * sizeof(float)) +
            (dir == CONV_BWD_DATA ? arena_round(9 * plane) : 0);
 }
@@ -328,7 +340,7 @@ static void wino_run_tiles(const struct conv_job *j, bool bf16)
     w.src = j->dir == CONV_BWD_DATA ? j->dy : j->x;
     w.u = j->prepared;
     w.bf16 = bf16;
-    w.zeros = arena_push_zero(&tmp, 6 * (size_t)w.c, sizeof(float));
+    w.zeros = arena_push_zero(&tmp, wino_zeros(&w), sizeof(float));
     w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * wino_thread_floats(&w), sizeof(float));
     if (bf16) {
         w.pairs = arena_push(&tmp, (size_t)j->mc->n_threads * wino_pairs(&w), sizeof *w.pairs);

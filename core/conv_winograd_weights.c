@@ -30,7 +30,7 @@ struct ww_job {
     int tiles_x, tiles_image, n_tiles, group, n_parts;
     size_t plane;                  /* c k */
     size_t v_step, d_step, m_step; /* floats between planes */
-    float *zeros;                  /* [6, max(c, k)] */
+    float *zeros;                  /* a row of tiles of x, or a tile of dy */
     float *scratch;                /* [n_threads][36 (v_step + d_step + m_step)] */
     float *parts;                  /* [n_parts][9, c, k] */
 };
@@ -53,48 +53,78 @@ static struct ww_job ww_plan(const struct conv_shape *s, bool one_sum)
     return w;
 }
 
+static size_t ww_zeros(const struct ww_job *w, const struct conv_shape *s)
+{
+    return (size_t)(4 * w->tiles_x + 2) * (size_t)MAX(s->c, s->k);
+}
+
 static size_t ww_thread_floats(const struct ww_job *w)
 {
     return WW_E * (w->v_step + w->d_step + w->m_step);
 }
 
-/* Transform tile t of the batch into v and d. */
-static void ww_tile(const struct ww_job *w, float *v, float *d, int t)
+/* Where a tile of the batch lies. */
+struct ww_tile {
+    int image, oy, ox; /* its first pixel of dy */
+};
+
+static struct ww_tile ww_tile(const struct ww_job *w, int t)
+{
+    int in_image = t % w->tiles_image;
+    return (struct ww_tile){t / w->tiles_image, in_image / w->tiles_x * 4,
+                            in_image % w->tiles_x * 4};
+}
+
+/* Transform x of the tiles from t on that lie in its row, n at most, into v; how many. */
+static int ww_input(const struct ww_job *w, float *v, int t, int n)
 {
     const struct conv_shape *s = w->j->s;
-    int image = t / w->tiles_image, in_image = t % w->tiles_image;
-    int oy = in_image / w->tiles_x * 4, ox = in_image % w->tiles_x * 4;
-    int iy = oy - s->pad, ix = ox - s->pad;
-    const float *x = w->j->x + (size_t)image * (size_t)s->h * (size_t)s->w * (size_t)s->c;
-    const float *dy = w->j->dy + (size_t)image * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
-    const float *rows[6], *dy_rows[4];
+    struct ww_tile at = ww_tile(w, t);
+    int iy = at.oy - s->pad, ix = at.ox - s->pad;
+    const float *x = w->j->x + (size_t)at.image * (size_t)s->h * (size_t)s->w * (size_t)s->c;
+    struct kernel_wino_in in = {.v = v,
+                                .v_step = (ptrdiff_t)w->v_step,
+                                .n_tiles = MIN(n, w->tiles_x - at.ox / 4),
+                                .lo = MAX(0, -ix),
+                                .hi = s->w - ix,
+                                .c = s->c,
+                                .relu = w->j->relu_in};
     for (int r = 0; r < 6; r++) {
         bool inside = iy + r >= 0 && iy + r < s->h;
-        rows[r] = inside ? x + ((ptrdiff_t)(iy + r) * s->w + ix) * s->c : w->zeros;
+        in.rows[r] = inside ? x + ((ptrdiff_t)(iy + r) * s->w + ix) * s->c : w->zeros;
     }
+    w->j->mc->k->wino_input_f32(&in);
+    return in.n_tiles;
+}
+
+/* Transform dy of tile t into d. */
+static void ww_gradient(const struct ww_job *w, float *d, int t)
+{
+    const struct conv_shape *s = w->j->s;
+    struct ww_tile at = ww_tile(w, t);
+    const float *dy = w->j->dy + (size_t)at.image * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
+    const float *rows[4];
     for (int r = 0; r < 4; r++) {
-        dy_rows[r] = oy + r < s->oh ? dy + ((ptrdiff_t)(oy + r) * s->ow + ox) * s->k : w->zeros;
+        rows[r] =
+            at.oy + r < s->oh ? dy + ((ptrdiff_t)(at.oy + r) * s->ow + at.ox) * s->k : w->zeros;
     }
-    const struct kernels *k = w->j->mc->k;
-    k->wino_input_f32(v, (ptrdiff_t)w->v_step, rows, MAX(0, -ix), MIN(6, s->w - ix), s->c,
-                      w->j->relu_in);
-    k->wino_gradient_f32(d, (ptrdiff_t)w->d_step, dy_rows, 0, MIN(4, s->ow - ox), s->k);
+    w->j->mc->k->wino_gradient_f32(d, (ptrdiff_t)w->d_step, rows, 0, MIN(4, s->ow - at.ox), s->k);
 }
 
 /* Bring a tile near that the next group will read. */
 static void ww_prefetch(const struct ww_job *w, int t)
 {
     const struct conv_shape *s = w->j->s;
-    int image = t / w->tiles_image, in_image = t % w->tiles_image;
-    int oy = in_image / w->tiles_x * 4, ox = in_image % w->tiles_x * 4;
-    int iy = MIN(oy + 1, s->h - 1), ix = MIN(ox + 1, s->w - 1);
+    struct ww_tile at = ww_tile(w, t);
+    int iy = MIN(at.oy + 1, s->h - 1), ix = MIN(at.ox + 1, s->w - 1);
     size_t x_row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->k;
-    conv_room_prefetch(w->j->x + ((size_t)image * (size_t)s->h + (size_t)iy) * x_row +
+    conv_room_prefetch(w->j->x + ((size_t)at.image * (size_t)s->h + (size_t)iy) * x_row +
                            (size_t)(ix * s->c),
                        MIN(4, s->h - iy), (size_t)(MIN(4, s->w - ix) * s->c), x_row, false);
-    conv_room_prefetch(w->j->dy + ((size_t)image * (size_t)s->oh + (size_t)oy) * dy_row +
-                           (size_t)(ox * s->k),
-                       MIN(4, s->oh - oy), (size_t)(MIN(4, s->ow - ox) * s->k), dy_row, false);
+    conv_room_prefetch(w->j->dy + ((size_t)at.image * (size_t)s->oh + (size_t)at.oy) * dy_row +
+                           (size_t)(at.ox * s->k),
+                       MIN(4, s->oh - at.oy), (size_t)(MIN(4, s->ow - at.ox) * s->k), dy_row,
+                       false);
 }
 
 static void ww_part(void *ctx, int part, int i_thread)
@@ -108,8 +138,11 @@ static void ww_part(void *ctx, int part, int i_thread)
     int last = (int)((int64_t)w->n_tiles * (part + 1) / w->n_parts);
     for (int t0 = first; t0 < last; t0 += w->group) {
         int n = MIN(w->group, last - t0);
+        for (int t = 0; t < n;) {
+            t += ww_input(w, v + (size_t)t * (size_t)s->c, t0 + t, n - t);
+        }
         for (int t = 0; t < n; t++) {
-            ww_tile(w, v + (size_t)t * (size_t)s->c, d + (size_t)t * (size_t)s->k, t0 + t);
+            ww_gradient(w, d + (size_t)t * (size_t)s->k, t0 + t);
         }
         struct kernel_tap tap = {.n = n};
         for (size_t e = 0; e < WW_E; e++) {
@@ -150,7 +183,7 @@ static void ww_sum(void *ctx, int item, int i_thread)
 size_t conv_winograd_weights_bytes(const struct machine *mc, const struct conv_shape *s)
 {
     struct ww_job w = ww_plan(s, false);
-    return arena_round(6 * (size_t)MAX(s->c, s->k) * sizeof(float)) +
+    return arena_round(ww_zeros(&w, s) * sizeof(float)) +
            arena_round((size_t)mc->n_threads * ww_thread_floats(&w) * sizeof(float)) +
            arena_round((size_t)w.n_parts * 9 * w.plane * sizeof(float));
 }
@@ -160,7 +193,7 @@ void conv_winograd_weights_run(const struct conv_job *j)
     struct arena tmp = j->tmp;
     struct ww_job w = ww_plan(j->s, j->one_sum);
     w.j = j;
-    w.zeros = arena_push_zero(&tmp, 6 * (size_t)MAX(j->s->c, j->s->k), sizeof(float));
+    w.zeros = arena_push_zero(&tmp, ww_zeros(&w, j->s), sizeof(float));
     w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * ww_thread_floats(&w), sizeof(float));
     w.parts = j->out; /* one part needs no sum */
     if (w.n_parts > 1) {

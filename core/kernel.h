@@ -145,6 +145,22 @@ struct kernel_pool {
     bool back, into;
 };
 
+/*
+ * Tiles of Winograd's F(4x4, 3x3) beside each other, on their way in:
+ *   v[e * v_step + t * c + i] = (B^T d B)[e] for i < c, t < n_tiles, d the 6 x 6 pixels
+ *   rows[r][(4 t + q) * c + i], through ReLU where `relu`.
+ * Columns 4 t + q outside lo .. hi - 1 are zeros and not read.
+ */
+struct kernel_wino_in {
+    float *v;
+    ptrdiff_t v_step;
+    const float *rows[6];
+    int n_tiles;
+    int lo, hi;
+    int c;
+    bool relu;
+};
+
 /* One tile of Winograd's F(4x4, 3x3) on its way out: y[4 x 4 pixels, n] = post(A^T m A). */
 struct kernel_wino_out {
     const float *m; /* [36] of n floats, m_step apart */

@@ -585,23 +585,30 @@ static void check_gemm_dots_f32(struct kcheck *c)
 
 static void check_wino_input_f32(struct kcheck *c)
 {
-    int channels = (int)a_size(c, 70), lo = (int)rng_below(&c->rng, 4);
-    int hi = lo + (int)rng_below(&c->rng, (uint64_t)(7 - lo));
-    size_t step = (size_t)channels + rng_below(&c->rng, 5), width = (size_t)(hi - lo);
-    const float *rows[6];
+    int channels = (int)a_size(c, 70), tiles = (int)rng_below(&c->rng, 5);
+    int lo = (int)rng_below(&c->rng, 4), cols = 4 * tiles + 2, less = (int)rng_below(&c->rng, 6);
+    int hi = MAX(lo, cols - less);
+    size_t all = (size_t)(tiles * channels), width = tiles > 0 ? (size_t)(MIN(hi, cols) - lo) : 0;
+    size_t step = all + rng_below(&c->rng, 5), n_v = all > 0 ? 35 * step + all : 0;
+    float *a = whole(c, n_v), *b = copy_of(c, a, n_v);
+    struct kernel_wino_in in = {.v = a,
+                                .v_step = (ptrdiff_t)step,
+                                .n_tiles = tiles,
+                                .lo = lo,
+                                .hi = hi,
+                                .c = channels,
+                                .relu = flip(c)};
     for (int r = 0; r < 6; r++) {
         float *p = whole(c, width * (size_t)channels);
-        rows[r] = (const float *)((uintptr_t)p - (size_t)(lo * channels) * sizeof *p);
+        in.rows[r] = (const float *)((uintptr_t)p - (size_t)(lo * channels) * sizeof *p);
         if (r == 3 && width > 0 && channels > 0 && flip(c)) {
             p[0] = NAN;
         }
     }
-    size_t n_v = channels > 0 ? 35 * step + (size_t)channels : 0;
-    float *a = whole(c, n_v), *b = copy_of(c, a, n_v);
-    bool relu = flip(c);
-    DESCRIBE("c %d, columns %d .. %d, relu %d", channels, lo, hi, relu);
-    c->ref->wino_input_f32(a, (ptrdiff_t)step, rows, lo, hi, channels, relu);
-    c->k->wino_input_f32(b, (ptrdiff_t)step, rows, lo, hi, channels, relu);
+    DESCRIBE("c %d, %d tiles, columns %d .. %d, relu %d", channels, tiles, lo, hi, in.relu);
+    c->ref->wino_input_f32(&in);
+    in.v = b;
+    c->k->wino_input_f32(&in);
     for (size_t i = 0; i < n_v; i++) {
         /* Zero times NaN: the reference multiplies by the zeros of B, the kernels leave them out.
          */

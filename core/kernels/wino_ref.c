@@ -39,20 +39,27 @@ static void wino_both_sides(float *out, const float *t, int row, int col, const 
     }
 }
 
-void wino_input_f32__ref(float *v, ptrdiff_t v_step, const float *const *rows, int lo, int hi,
-                         int c, bool relu)
+static void wino_input_tile(const struct kernel_wino_in *in, int t, int i)
 {
-    for (int i = 0; i < c; i++) {
-        float d[36], out[36];
-        for (int r = 0; r < 6; r++) {
-            for (int q = 0; q < 6; q++) {
-                float x = q >= lo && q < hi ? rows[r][q * c + i] : 0;
-                d[r * 6 + q] = relu && x < 0 ? 0 : x;
-            }
+    float d[36], out[36];
+    for (int r = 0; r < 6; r++) {
+        for (int q = 0; q < 6; q++) {
+            int x = 4 * t + q;
+            float value = x >= in->lo && x < in->hi ? in->rows[r][x * in->c + i] : 0;
+            d[r * 6 + q] = in->relu && value < 0 ? 0 : value;
         }
-        wino_both_sides(out, wino_bt[0], 6, 1, d, 6, 6);
-        for (int e = 0; e < 36; e++) {
-            v[e * v_step + i] = out[e];
+    }
+    wino_both_sides(out, wino_bt[0], 6, 1, d, 6, 6);
+    for (int e = 0; e < 36; e++) {
+        in->v[e * in->v_step + t * in->c + i] = out[e];
+    }
+}
+
+void wino_input_f32__ref(const struct kernel_wino_in *in)
+{
+    for (int t = 0; t < in->n_tiles; t++) {
+        for (int i = 0; i < in->c; i++) {
+            wino_input_tile(in, t, i);
         }
     }
 }
