@@ -42,11 +42,15 @@ void SIMD_NAME(wino_weights_f32)(float *u, ptrdiff_t u_step, const float *w, ptr
 
 /* ---- output: A^T m A ---- */
 
+/* What becomes of outputs: nothing or, in backward data, a ReLU's mask, alone or on the way into a
+ * sum; anything else, and tiles that are not whole, the long way. */
+enum { WINO_PLAIN, WINO_MASK, WINO_MASK_INTO, WINO_ANY };
+
 /* One row of outputs from six columns, ten operations:
  *   o0 = m0 + (m1 + m2) + (m3 + m4)       o1 = (m1 - m2) + 2 (m3 - m4)
  *   o3 = (m1 - m2) + 8 (m3 - m4) + m5     o2 = (m1 + m2) + 4 (m3 + m4) */
 SIMD_INLINE void wino_at_row(const struct kernel_wino_out *o, const v_f32 d[6], int r, int i,
-                             bool part, v_mask m)
+                             const int way, bool part, v_mask m)
 {
     v_f32 a = v_add(d[1], d[2]), b = v_sub(d[1], d[2]), e = v_add(d[3], d[4]);
     v_f32 f = v_sub(d[3], d[4]), out[4];
@@ -54,12 +58,21 @@ SIMD_INLINE void wino_at_row(const struct kernel_wino_out *o, const v_f32 d[6], 
     out[1] = v_fma(v_set1(2), f, b);
     out[2] = v_fma(v_set1(4), e, a);
     out[3] = v_add(v_fma(v_set1(8), f, b), d[5]);
-    if (r >= o->n_rows) {
+    if (way == WINO_ANY && r >= o->n_rows) {
         return;
     }
     ptrdiff_t at = r * o->y_row + i;
     V_FOR (q, 4) {
-        if (q < o->n_cols) {
+        if (way != WINO_ANY) {
+            v_f32 v = out[q];
+            if (way != WINO_PLAIN) {
+                v = v_drop_le(v, v_get(o->post->mask + at, part, m), v_zero());
+            }
+            if (way == WINO_MASK_INTO) {
+                v = v_add(v_get(o->y + at, part, m), v);
+            }
+            v_put(o->y + at, v, part, m);
+        } else if (q < o->n_cols) {
             v_f32 v = o->post ? post_value(o->post, out[q], o->y, at, i, m) : out[q];
             v_put(o->y + at, v, part, m);
         }
@@ -68,7 +81,8 @@ SIMD_INLINE void wino_at_row(const struct kernel_wino_out *o, const v_f32 d[6], 
     }
 }
 
-SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const bool part, v_mask m)
+SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const int way,
+                             const bool part, v_mask m)
 {
     /* Plane r * 6 + q: rows are t apart, columns m_step. */
     ptrdiff_t t1 = 6 * o->m_step, t3 = 3 * t1, t5 = 5 * t1;
@@ -83,8 +97,8 @@ SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const bool 
         p += o->m_step;
         SIMD_OPAQUE(p);
     }
-    wino_at_row(o, s, 0, i, part, m);
-    wino_at_row(o, t, 2, i, part, m);
+    wino_at_row(o, s, 0, i, way, part, m);
+    wino_at_row(o, t, 2, i, way, part, m);
     p = o->m + i;
     V_FOR (q, 6) {
         v_f32 m3 = v_get(p + t3, part, m), m4 = v_get(p + 4 * t1, part, m);
@@ -95,8 +109,18 @@ SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const bool 
         p += o->m_step;
         SIMD_OPAQUE(p);
     }
-    wino_at_row(o, s, 1, i, part, m);
-    wino_at_row(o, t, 3, i, part, m);
+    wino_at_row(o, s, 1, i, way, part, m);
+    wino_at_row(o, t, 3, i, way, part, m);
+}
+
+/* Whole registers of channels; where the rest begins. */
+SIMD_INLINE int wino_outputs(const struct kernel_wino_out *o, const int way)
+{
+    int i = 0;
+    for (; i + VL <= o->n; i += VL) {
+        wino_output(o, i, way, false, v_first(VL));
+    }
+    return i;
 }
 
 void SIMD_NAME(wino_output_f32)(const struct kernel_wino_out *given)
@@ -104,22 +128,21 @@ void SIMD_NAME(wino_output_f32)(const struct kernel_wino_out *given)
     /* Copies: a store of a register may change any structure, as far as the compiler knows. */
     struct kernel_wino_out o = *given;
     struct kernel_post post;
-    int i = 0;
+    bool whole = o.n_rows == 4 && o.n_cols == 4;
+    int i;
     if (o.post) {
         post = *o.post;
         o.post = &post;
-        for (; i + VL <= o.n; i += VL) {
-            wino_output(&o, i, false, v_first(VL));
-        }
-    } else if (o.n_rows == 4 && o.n_cols == 4) {
-        o.post = NULL; /* said again, so that the compiler knows it in the loop */
-        o.n_rows = o.n_cols = 4;
-        for (; i + VL <= o.n; i += VL) {
-            wino_output(&o, i, false, v_first(VL));
-        }
+    }
+    if (whole && !o.post) {
+        i = wino_outputs(&o, WINO_PLAIN);
+    } else if (whole && post_is_mask(&post)) {
+        i = post.into ? wino_outputs(&o, WINO_MASK_INTO) : wino_outputs(&o, WINO_MASK);
+    } else {
+        i = wino_outputs(&o, WINO_ANY);
     }
     for (; i < o.n; i += VL) {
-        wino_output(&o, i, true, v_first(o.n - i));
+        wino_output(&o, i, WINO_ANY, true, v_first(o.n - i));
     }
 }
 
