@@ -14,6 +14,8 @@ struct sorter {
     int *gathered; /* [n_units] level of its gather_dy */
     int *pending;  /* [n_nodes] units that have yet to write it (forward), or its gradient */
     int *made;     /* [n_nodes] level that wrote it last */
+    bool *late;    /* [n_units] forward: waits for the first unit that reads it */
+    bool *wanted;  /* [n_units] by the unit that is looked at */
 };
 
 static void widen(struct sorter *s, int node)
@@ -56,18 +58,72 @@ static void begin(struct sorter *s, struct arena *keep, int max_steps)
     s->gathered = arena_push_zero(keep, n, sizeof *s->gathered);
     s->pending = arena_push_zero(keep, nodes, sizeof *s->pending);
     s->made = arena_push_zero(keep, nodes, sizeof *s->made);
+    s->late = arena_push_zero(keep, n, sizeof *s->late);
+    s->wanted = arena_push_zero(keep, n, sizeof *s->wanted);
     *s->o = (struct order){.steps = arena_push(keep, (size_t)max_steps, sizeof *s->o->steps),
                            .levels =
                                arena_push_zero(keep, (size_t)max_steps + 1, sizeof *s->o->levels)};
 }
 
-/* Are all inputs there, those to be gathered since an earlier level? */
-static bool ready(const struct sorter *s, const struct unit *u)
+static size_t floats(const struct sorter *s, int node)
 {
+    return shape_count(s->g->nodes[node].shape);
+}
+
+/* What nobody gathers may as well be made when it is read: in that level it is a thread's own and
+ * never goes out to memory. Not across sizes, or a level's parts would become others. */
+static bool may_be_late(const struct sorter *s, int unit)
+{
+    const struct unit *u = &s->units[unit];
+    bool read = false;
+    if (!u->op->by_image || s->pending[u->node] > 1) {
+        return false;
+    }
     for (int i = 0; i < u->n_in; i++) {
-        if (u->in[i] != PLAN_ZERO &&
-            (s->pending[u->in[i]] > 0 || (plan_gathers(u, i) && s->made[u->in[i]] >= s->level))) {
+        if (u->in[i] != PLAN_ZERO && floats(s, u->in[i]) != floats(s, u->node)) {
             return false;
+        }
+    }
+    for (int i = unit + 1; i < s->n_units; i++) {
+        for (int j = 0; j < s->units[i].n_in; j++) {
+            if (s->units[i].in[j] == u->node) {
+                read = true;
+                if (!s->units[i].op->by_image || plan_gathers(&s->units[i], j) ||
+                    floats(s, s->units[i].node) != floats(s, u->node)) {
+                    return false;
+                }
+            }
+        }
+    }
+    return read;
+}
+
+/* Is input i of a unit there, if it is gathered since an earlier level? */
+static bool is_there(const struct sorter *s, const struct unit *u, int i)
+{
+    return u->in[i] == PLAN_ZERO ||
+           (s->pending[u->in[i]] == 0 && !(plan_gathers(u, i) && s->made[u->in[i]] >= s->level));
+}
+
+/* Can the unit run, after the late ones that it wants? */
+static bool ready(struct sorter *s, int unit)
+{
+    memset(s->wanted, 0, (size_t)s->n_units * sizeof *s->wanted);
+    s->wanted[unit] = true;
+    for (int i = unit; i >= 0; i--) {
+        const struct unit *u = &s->units[i];
+        for (int j = 0; s->wanted[i] && j < u->n_in; j++) {
+            if (is_there(s, u, j)) {
+                continue;
+            }
+            int maker = i - 1;
+            while (maker >= 0 && (s->units[maker].node != u->in[j] || !s->late[maker])) {
+                maker--;
+            }
+            if (maker < 0 || s->pending[u->in[j]] == 0) {
+                return false;
+            }
+            s->wanted[maker] = true;
         }
     }
     return true;
@@ -88,6 +144,19 @@ static void run_forward(struct sorter *s, int unit)
     }
 }
 
+/* The unit found ready, and what it wants before; how many. */
+static int run_wanted(struct sorter *s, int unit)
+{
+    int n = 0;
+    for (int i = 0; i <= unit; i++) {
+        if (s->wanted[i]) {
+            run_forward(s, i);
+            n++;
+        }
+    }
+    return n;
+}
+
 void order_forward(struct order *o, struct arena *keep, const struct graph *g,
                    const struct unit *units, int n_units)
 {
@@ -96,26 +165,27 @@ void order_forward(struct order *o, struct arena *keep, const struct graph *g,
     for (int i = 0; i < n_units; i++) {
         s.pending[units[i].node]++;
     }
+    for (int i = 0; i < n_units; i++) {
+        s.late[i] = may_be_late(&s, i);
+    }
     for (int left = n_units; left > 0;) {
         int before = o->n_steps;
         for (int i = 0; i < n_units; i++) {
-            if (s.ran[i]) {
+            if (s.ran[i] || s.late[i]) {
                 continue;
             }
-            if (!units[i].op->by_image || !ready(&s, &units[i])) {
+            if (!units[i].op->by_image || !ready(&s, i)) {
                 break;
             }
-            run_forward(&s, i);
-            left--;
+            left -= run_wanted(&s, i);
         }
         if (o->n_steps > before) {
             close_level(&s, false);
             continue;
         }
         for (int i = 0; i < n_units && o->n_steps == before; i++) {
-            if (!s.ran[i] && ready(&s, &units[i])) {
-                run_forward(&s, i);
-                left--;
+            if (!s.ran[i] && !s.late[i] && ready(&s, i)) {
+                left -= run_wanted(&s, i);
             }
         }
         bool progress = close_level(&s, true);
