@@ -172,6 +172,23 @@ struct kernel_wino_out {
     const struct kernel_post *post; /* NULL: none; add and mask laid out as y */
 };
 
+/*
+ * A sum of feature maps of n_rows rows of c channels, the first n_scaled of them normalised:
+ *   y = relu?((x[n_scaled] + ... + x[n_scaled + n_plain - 1]) + ((x[0] scale[0] + shift) +
+ *       x[1] scale[1] + ...)), from left to right.
+ */
+enum { KERNEL_NORM_SUM_MAX = 8 };
+struct kernel_norm_sum {
+    float *y;
+    const float *x[KERNEL_NORM_SUM_MAX];
+    const float *scale[KERNEL_NORM_SUM_MAX]; /* [c] */
+    const float *shift;                      /* [c] */
+    int n_scaled, n_plain;
+    size_t n_rows;
+    int c;
+    bool relu;
+};
+
 /* The table: one function pointer a kernel. */
 struct kernels {
     const char *isa;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /*
- * Rows are cut into parts (by size alone: the unit of threads and of the order of sums) and parts
- * into blocks of 16 KiB a tensor, so that the three or four tensors of a block stay in L1 between
- * the kernels that pass over them one after the other.
+ * Rows are cut into parts (by size alone: the unit of threads and of the order of sums), for backward
+ * into blocks of 8 KiB a tensor, so that the three or four tensors of a block stay in an L1 of
+ * 32 KiB between the kernels that pass over them one after the other.
  */
 enum { BLOCK_FLOATS = 4096, MAX_PARTS = 64, MIN_PART_FLOATS = 16384 };
 
@@ -21,7 +21,6 @@ struct job {
     float *blocks;   /* [n_threads, block_floats] the masked gradient of a block */
     float *sums;     /* [n_threads, 2, c] of a block */
     double *parts;   /* [n_parts, 1 + n_terms, c] sum dy; sum dy (x_i - mean_i) */
-    float *zeros;    /* [c] */
     size_t rows_a_part, rows_a_block;
 };
 
@@ -46,6 +45,8 @@ static struct job new_job(const struct machine *mc, const struct norm_sum *s)
                         .rows_a_part = DIV_UP(s->n_pixels, (size_t)count_parts(s->n_pixels, s->c))};
 }
 
+_Static_assert((int)NORM_SUM_MAX <= (int)KERNEL_NORM_SUM_MAX, "as many terms");
+
 static void fill_rows(float *y, const float *row, size_t rows, int c)
 {
     for (size_t r = 0; r < rows; r++) {
@@ -53,63 +54,32 @@ static void fill_rows(float *y, const float *row, size_t rows, int c)
     }
 }
 
-static void forward_block(const struct job *j, size_t at, size_t rows)
-{
-    const struct norm_sum *s = j->s;
-    size_t first = at * (size_t)s->c, n = rows * (size_t)s->c;
-    float *y = j->out + first;
-    const float *shift = s->shift;
-    bool relu_now = s->relu && s->n_terms == 1, begun = false;
-    for (int i = 0; i < s->n_terms; i++) {
-        const struct norm_sum_term *t = &s->terms[i];
-        if (t->scale && t->x) {
-            j->k->norm_apply_f32(y, t->x + first, t->scale, shift, rows, s->c, relu_now, begun);
-            shift = j->zeros;
-            begun = true;
-        }
-    }
-    const float *in[NORM_SUM_MAX + 1];
-    int n_in = 0;
-    for (int i = 0; i < s->n_terms; i++) {
-        if (!s->terms[i].scale && s->terms[i].x) {
-            in[n_in++] = s->terms[i].x + first;
-        }
-    }
-    if (!begun) { /* shifts alone */
-        fill_rows(y, shift, rows, s->c);
-    }
-    if (n_in > 0) {
-        in[n_in++] = y;
-        j->k->vec_sum_f32(y, in, n_in, n);
-    }
-    if (s->relu && !(relu_now && begun)) {
-        j->k->vec_act_f32(y, y, n, KERNEL_RELU);
-    }
-}
-
-/* Every block of part i. */
-static void each_block(const struct job *j, int i_part,
-                       void (*f)(const struct job *, size_t, size_t))
-{
-    size_t first = MIN(j->s->n_pixels, (size_t)i_part * j->rows_a_part);
-    size_t last = MIN(j->s->n_pixels, first + j->rows_a_part);
-    for (size_t at = first; at < last; at += j->rows_a_block) {
-        f(j, at, MIN(j->rows_a_block, last - at));
-    }
-}
-
 static void forward_part(void *ctx, int i_part, int i_thread)
 {
+    const struct job *j = ctx;
+    const struct norm_sum *s = j->s;
+    size_t first = MIN(s->n_pixels, (size_t)i_part * j->rows_a_part);
+    size_t rows = MIN(s->n_pixels - first, j->rows_a_part), at = first * (size_t)s->c;
+    struct kernel_norm_sum sum = {
+        .y = j->out + at, .shift = s->shift, .n_rows = rows, .c = s->c, .relu = s->relu};
     (void)i_thread;
-    each_block(ctx, i_part, forward_block);
+    for (int i = 0; i < s->n_terms; i++) {
+        if (s->terms[i].scale && s->terms[i].x) {
+            sum.scale[sum.n_scaled] = s->terms[i].scale;
+            sum.x[sum.n_scaled++] = s->terms[i].x + at;
+        }
+    }
+    for (int i = 0; i < s->n_terms; i++) {
+        if (!s->terms[i].scale && s->terms[i].x) {
+            sum.x[sum.n_scaled + sum.n_plain++] = s->terms[i].x + at;
+        }
+    }
+    j->k->norm_sum_f32(&sum);
 }
 
 void norm_sum_forward(const struct machine *mc, float *y, const struct norm_sum *s)
 {
     struct job j = new_job(mc, s);
-    float zeros[NORM_SUM_MAX_CHANNELS];
-    memset(zeros, 0, (size_t)s->c * sizeof *zeros);
-    j.zeros = zeros;
     j.out = y;
     threads_for(mc, count_parts(s->n_pixels, s->c), forward_part, &j);
 }

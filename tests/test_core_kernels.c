@@ -874,6 +874,33 @@ static void check_norm_apply_f32(struct kcheck *c)
     }
 }
 
+static void check_norm_sum_f32(struct kcheck *c)
+{
+    size_t rows = a_size(c, 40), channels = 1 + a_size(c, 150), n = rows * channels;
+    struct kernel_norm_sum s = {.y = whole(c, n),
+                                .shift = whole(c, channels),
+                                .n_scaled = (int)rng_below(&c->rng, 4),
+                                .n_plain = (int)rng_below(&c->rng, 4),
+                                .n_rows = rows,
+                                .c = (int)channels,
+                                .relu = flip(c)};
+    float *a = s.y, *b = copy_of(c, a, n);
+    for (int i = 0; i < s.n_scaled + s.n_plain; i++) {
+        float *x = whole(c, n);
+        if (n > 3 && i == 1) {
+            x[n / 2] = NAN;
+        }
+        s.x[i] = x;
+        s.scale[i] = i < s.n_scaled ? whole(c, channels) : NULL;
+    }
+    DESCRIBE("rows %zu, c %zu, %d scaled, %d plain, relu %d", rows, channels, s.n_scaled, s.n_plain,
+             s.relu);
+    c->ref->norm_sum_f32(&s);
+    s.y = b;
+    c->k->norm_sum_f32(&s);
+    same(c, "y", b, a, 0, 0);
+}
+
 static void check_norm_grad_sums_f32(struct kcheck *c)
 {
     size_t rows = a_size(c, 90), channels = 1 + a_size(c, 150), n = rows * channels;
@@ -981,6 +1008,7 @@ static const struct check checks[] = {
     CHECK(pool_row_f32),
     CHECK(norm_moments_f32),
     CHECK(norm_apply_f32),
+    CHECK(norm_sum_f32),
     CHECK(norm_grad_sums_f32),
     CHECK(norm_grad_f32),
     CHECK(norm_row_sum_f32),

@@ -160,6 +160,62 @@ void SIMD_NAME(norm_apply_f32)(float *y, const float *x, const float *scale, con
 #undef CALL
 }
 
+/* U rows of a group of columns from row r on: every term is read once, sums stay in registers. */
+SIMD_INLINE void norm_sum_rows(const int KB, const int U, const bool tail,
+                               const struct kernel_norm_sum *s, size_t r, int j, v_mask last)
+{
+    const size_t c = (size_t)s->c, at = r * c + (size_t)j;
+    v_f32 v[NORM_MAX_KB], p[NORM_MAX_KB];
+    V_FOR (i, U * KB) {
+        v[i] = v_get(s->shift + j + i % KB * VL, NORM_PART(i % KB), last);
+        p[i] = v_zero();
+    }
+    for (int n = 0; n < s->n_scaled; n++) {
+        V_FOR (i, U * KB) {
+            const int k = i % KB;
+            v_f32 x = v_get(s->x[n] + at + (size_t)(i / KB) * c + k * VL, NORM_PART(k), last);
+            v_f32 a = v_get(s->scale[n] + j + k * VL, NORM_PART(k), last);
+            v[i] = n == 0 ? v_fma(x, a, v[i]) : v_add(v[i], v_fma(x, a, v_zero()));
+        }
+    }
+    for (int n = 0; n < s->n_plain; n++) {
+        V_FOR (i, U * KB) {
+            const int k = i % KB;
+            const float *x = s->x[s->n_scaled + n] + at + (size_t)(i / KB) * c + k * VL;
+            v_f32 next = v_get(x, NORM_PART(k), last);
+            p[i] = n == 0 ? next : v_add(p[i], next);
+        }
+    }
+    V_FOR (i, U * KB) {
+        const int k = i % KB;
+        v[i] = s->n_plain > 0 ? v_add(p[i], v[i]) : v[i];
+        v[i] = s->relu ? v_at_least(v[i], v_zero()) : v[i];
+        v_put(s->y + at + (size_t)(i / KB) * c + k * VL, v[i], NORM_PART(k), last);
+    }
+}
+
+SIMD_INLINE void norm_sum(const int KB, const bool tail, const struct kernel_norm_sum *s, int j,
+                          v_mask last)
+{
+    const int U = NORM_MAX_KB / KB;
+    size_t r = 0;
+    for (; r + (size_t)U <= s->n_rows; r += (size_t)U) {
+        norm_sum_rows(KB, U, tail, s, r, j, last);
+    }
+    for (; r < s->n_rows; r++) {
+        norm_sum_rows(KB, 1, tail, s, r, j, last);
+    }
+}
+
+void SIMD_NAME(norm_sum_f32)(const struct kernel_norm_sum *given)
+{
+    /* A copy: a store of a register may change any structure, as far as the compiler knows. */
+    const struct kernel_norm_sum s = *given;
+#define CALL(KB, tail) norm_sum(KB, tail, &s, j, last)
+    NORM_COLUMNS(s.c, CALL)
+#undef CALL
+}
+
 SIMD_INLINE void norm_grad(const int KB, const bool tail, float *dx, const float *x,
                            const float *dy, const float *mean, const float *a, const float *b,
                            const float *d, size_t n_rows, size_t c, bool add, v_mask last)

@@ -39,6 +39,23 @@ void norm_apply_f32__ref(float *y, const float *x, const float *scale, const flo
     }
 }
 
+void norm_sum_f32__ref(const struct kernel_norm_sum *s)
+{
+    for (size_t at = 0; at < s->n_rows * (size_t)s->c; at++) {
+        size_t j = at % (size_t)s->c;
+        float v = s->shift[j];
+        for (int i = 0; i < s->n_scaled; i++) {
+            v += s->x[i][at] * s->scale[i][j];
+        }
+        float sum = s->n_plain > 0 ? s->x[s->n_scaled][at] : 0;
+        for (int i = 1; i < s->n_plain; i++) {
+            sum += s->x[s->n_scaled + i][at];
+        }
+        v = s->n_plain > 0 ? sum + v : v;
+        s->y[at] = s->relu && v < 0 ? 0 : v;
+    }
+}
+
 void norm_grad_sums_f32__ref(float *sum_dy, float *sum_dyx, const float *x, const float *dy,
                              const float *mean, size_t n_rows, int c)
 {
