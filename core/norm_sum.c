@@ -10,7 +10,7 @@
  * into blocks of 8 KiB a tensor, so that the three or four tensors of a block stay in an L1 of
  * 32 KiB between the kernels that pass over them one after the other.
  */
-enum { BLOCK_FLOATS = 4096, MAX_PARTS = 64, MIN_PART_FLOATS = 16384 };
+enum { BLOCK_FLOATS = 2048, MAX_PARTS = 64, MIN_PART_FLOATS = 16384 };
 
 struct job {
     const struct kernels *k;
