@@ -81,8 +81,8 @@ SIMD_INLINE void wino_at_row(const struct kernel_wino_out *o, const v_f32 d[6], 
     }
 }
 
-SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const int way,
-                             const bool part, v_mask m)
+SIMD_INLINE void wino_output(const struct kernel_wino_out *o, int i, const int way, const bool part,
+                             v_mask m)
 {
     /* Plane r * 6 + q: rows are t apart, columns m_step. */
     ptrdiff_t t1 = 6 * o->m_step, t3 = 3 * t1, t5 = 5 * t1;
