@@ -46,7 +46,7 @@ static const struct option_spec search_options[] = {
     {"resume", OPTION_TEXT, "DIR", NULL,
      "go on with an interrupted run; ends with the same bytes as one never interrupted", 0, 0},
     JUDGE_DATA_OPTIONS,
-    {"score", OPTION_TEXT, "NAME", "rmi",
+    {"score", OPTION_TEXT, "NAME", "agg-lite",
      "how candidates are scored (hdnas info lists the scores), or table:FILE:COLUMN to look scores "
      "up, higher is better", 0, 0},
     JUDGE_BATCH_OPTIONS,
@@ -90,11 +90,12 @@ static bool search_run(const struct options *o, struct arena *keep, struct err *
 
 const struct cmd cmd_search = {
     .name = "search",
-    .summary = "search the trade-off between representation similarity and hardware cost",
+    .summary = "search the trade-off between promise (similarity to a reference) and hardware cost",
     .usage = "hdnas search [options]",
-    .about = "One multi-objective run finds networks whose features resemble a trained "
-             "reference's, over the whole range of "
-             "hardware cost of a device. Prints the front and writes RUN/front.csv, front.svg, "
+    .about = "One multi-objective run finds the networks that promise most, over the whole range of "
+             "hardware cost of a device. A promise is, unless --score says otherwise, how soon "
+             "features come to resemble a trained reference's, and five measures of the untrained "
+             "network, by rank among random networks. Prints the front and writes RUN/front.csv, front.svg, "
              "report.html, evals.csv, "
              "generations.csv and config.json. Interrupt it at any time; --resume goes on.",
     .examples = "hdnas search                                   # built-in images, latency on this "

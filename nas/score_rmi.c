@@ -50,7 +50,7 @@ static void score_rmi_defaults_brief(struct score_options *o)
     o->steps = 20;
 }
 
-/* Narrow networks on small images: nearly as telling in company as rmi-brief, in a quarter of the
+/* Narrow networks on small images: nearly as telling in company as rmi-brief, in a seventh of the
  * time (docs/SCORES.md). */
 static void score_rmi_defaults_lite(struct score_options *o)
 {

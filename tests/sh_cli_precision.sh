@@ -31,7 +31,7 @@ paste -d, "$work/fp32" "$work/one" |
     awk -F, 'NR > 1 { n++; d = $3 - $6; if (d < 0) d = -d; m = $3 < 0 ? -$3 : $3; if (!(d < 0.1 * m)) bad = 1 } END { exit bad || n != 2 }'
 result "but not far from them" $?
 
-search="--quiet --device flops --steps 1 --population 4 --generations 2 --seed 7"
+search="--quiet --score rmi --device flops --steps 1 --population 4 --generations 2 --seed 7"
 $hdnas search $search --precision bf16 --out "$work/run" >/dev/null 2>"$work/err" &&
     grep -q '"precision": *"bf16"' "$work/run/config.json"
 result "a search records its precision" $?

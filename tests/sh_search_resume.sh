@@ -10,7 +10,7 @@ result() { # result NAME STATUS
     n=$((n + 1))
     if [ "$2" -eq 0 ]; then echo "ok $n $1"; else echo "not ok $n $1"; fi
 }
-options="--quiet --device flops --steps 4 --population 10 --generations 4 --seed 7"
+options="--quiet --score rmi --device flops --steps 4 --population 10 --generations 4 --seed 7"
 rows() { if [ -f "$1" ]; then wc -l <"$1"; else echo 0; fi; }
 # evals.csv without its last column
 same() {

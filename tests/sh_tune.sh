@@ -37,7 +37,7 @@ result "HDNAS_TUNE is the default of --tune-file" $? "$(cat "$tmp/err")"
 [ "$(score --tune-file "$tmp/direct.csv" --threads 1)" = "$(score --tune-file "$tmp/direct.csv" --threads 2)" ]
 result "the same bits on one and two threads" $?
 
-search="--quiet --device flops --steps 1 --population 4 --generations 2 --seed 3"
+search="--quiet --score rmi --device flops --steps 1 --population 4 --generations 2 --seed 3"
 "$hdnas" search $search --tune-file "$tmp/direct.csv" --out "$tmp/run" >/dev/null 2>"$tmp/err" &&
     in_config "$tmp/run" "$(sum "$tmp/direct.csv")" && cmp -s "$tmp/direct.csv" "$tmp/run/tune.csv"
 result "a search records the table and keeps a copy" $? "$(cat "$tmp/err")"

@@ -7,7 +7,7 @@ set -eu
 hdnas=${HDNAS:-$(dirname "$0")/../../hdnas}
 cells=$(seq 0 781 15000)
 for score in params synflow logsynflow snip grad_norm grasp fisher l2_norm plain naswot swap meco jacob_cov epe-nas zen zico ntk vkdnw \
-    az-expressivity az-progressivity az-trainability agg rmi rmi-brief agg-rmi rmi-paper; do
+    az-expressivity az-progressivity az-trainability agg rmi rmi-brief rmi-lite agg-lite agg-rmi rmi-paper; do
     echo "$cells" | "$hdnas" score --quiet --as-given --score "$score" --threads 1 --data "cifar10:$1" --reference "$2" |
         awk -F, -v score="$score" 'NR > 1 { sum += $4; n++ } END { printf "%-18s %.3f\n", score, sum / n }'
 done
