@@ -133,7 +133,7 @@ tests: $(PROGRAM) $(TEST_BIN)
 
 help:
 	@echo 'make            build ./hdnas'
-	@echo 'make demo       install what is missing, build, and search on the built-in data (15 s of it)'
+	@echo 'make demo       install what is missing, build, and search on the built-in data (30 s of it)'
 	@echo 'make check      all tests'
 	@echo 'make kcheck     every kernel against the C reference'
 	@echo 'make peers      speed beside oneDNN, LIBXSMM, XNNPACK, PyTorch, ONNX Runtime, as far as they are installed'
