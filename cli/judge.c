@@ -317,12 +317,12 @@ bool judge_open_score(struct judge *j, const struct options *o, const char *scor
     }
     bool ok = j->score->needs_reference ? judge_with_reference(j, o, keep, mc, tmp, e)
                                         : judge_without_reference(j, o, keep, tmp, e);
-    ok = ok && judge_shrink(j, o, keep, e);
     const char *save = options_text(o, "save-batch");
     if (ok && save && j->batch.n == 0) {
         ok = err_set(e, ERR_USAGE, "--save-batch: the score %s uses no batch", j->score->name);
     }
-    ok = ok && (!save || batchfile_write(&j->batch, save, tmp, e));
+    /* As the reference has seen it, so that --batch gives the same scores. */
+    ok = ok && (!save || batchfile_write(&j->batch, save, tmp, e)) && judge_shrink(j, o, keep, e);
     arena_release(&tmp);
     return ok && (!j->score->members || judge_panel(j, o, space, keep, mc, e));
 }

@@ -73,6 +73,8 @@ lite() { "$hdnas" score --quiet --as-given --score agg-lite --limit 64 --calibra
 lite >"$tmp/lite" && lite --image-size 16 --channels 8 >"$tmp/a" && cmp "$tmp/a" "$tmp/lite" && lite --image-size 0 >"$tmp/a" &&
     ! cmp -s "$tmp/a" "$tmp/lite" && lite --channels 0 >"$tmp/a" && ! cmp -s "$tmp/a" "$tmp/lite" && grep -q '^-[0-9]' "$tmp/lite"
 result "agg-lite: narrow networks on small images" $?
+lite --save-batch "$tmp/batch" >"$tmp/a" && cmp "$tmp/a" "$tmp/lite" && lite --batch "$tmp/batch" >"$tmp/a" && cmp "$tmp/a" "$tmp/lite"
+result "agg-lite: a saved batch gives the same score" $?
 "$hdnas" score --image-size 33 421211 >"$tmp/a" 2>"$tmp/err"
 [ $? -eq 2 ] && grep -q -- '--image-size 33: the images are 28x28' "$tmp/err" && [ ! -s "$tmp/a" ]
 result "--image-size: larger than the images is refused" $? "$(cat "$tmp/err")"
