@@ -24,6 +24,7 @@
 #include "core/conv_room.h"
 #include "core/kernel.h"
 #include "core/threads.h"
+#include "core/wino_tiles.h"
 
 #include <string.h>
 
@@ -40,19 +41,17 @@ enum { WINO_WEIGHTS_CHUNK = 4096 };
 
 struct wino_job {
     const struct conv_job *j;
-    const float *src;
-    int src_h, src_w, c; /* source image; c is what is summed over */
+    struct wino_source src; /* its channels are what is summed over */
     int dst_h, dst_w, k;
-    int pad;
-    int tiles_x, tiles_image, n_tiles, group; /* tiles in a row, in an image, in all, in a group */
-    int slice, n_slices;                      /* outputs an item makes, items a group */
-    size_t v_step, m_step, u_step;            /* floats between planes */
+    struct wino_tiles tiles;
+    int n_tiles, group;            /* in all, in a group */
+    int slice, n_slices;           /* outputs an item makes, items a group */
+    size_t v_step, m_step, u_step; /* floats between planes */
     bool bf16;
     uint32_t *pairs; /* bf16: [n_threads][group][c / 2], a plane of v */
     const float *w9; /* [9, c, k], first tap at w9, the next at w9 + w9_step */
     ptrdiff_t w9_step;
     const float *u; /* [36][u_step] */
-    float *zeros;   /* [a row of tiles, c] */
     float *scratch; /* [n_threads][36 (v_step + m_step)] */
 };
 
@@ -65,17 +64,16 @@ static struct wino_job wino_plan(const struct machine *mc, const struct conv_sha
                                  enum conv_dir dir)
 {
     bool back = dir == CONV_BWD_DATA;
-    struct wino_job w = {.src_h = back ? s->oh : s->h,
-                         .src_w = back ? s->ow : s->w,
-                         .c = back ? s->k : s->c,
+    struct wino_job w = {.src = {.h = back ? s->oh : s->h,
+                                 .w = back ? s->ow : s->w,
+                                 .c = back ? s->k : s->c,
+                                 .pad = back ? 2 - s->pad : s->pad},
                          .dst_h = back ? s->h : s->oh,
                          .dst_w = back ? s->w : s->ow,
-                         .k = back ? s->c : s->k,
-                         .pad = back ? 2 - s->pad : s->pad};
-    w.tiles_x = DIV_UP(w.dst_w, 4);
-    w.tiles_image = w.tiles_x * DIV_UP(w.dst_h, 4);
-    w.n_tiles = w.tiles_image * s->n;
-    int fit = WINO_GROUP_FLOATS / (WINO_E * (w.c + w.k));
+                         .k = back ? s->c : s->k};
+    w.tiles = wino_tiles_of(w.dst_h, w.dst_w);
+    w.n_tiles = w.tiles.in_image * s->n;
+    int fit = WINO_GROUP_FLOATS / (WINO_E * (w.src.c + w.k));
     w.slice = w.k;
     w.n_slices = 1;
     if (w.n_tiles < WINO_FEW_TILES * mc->n_threads) {
@@ -87,15 +85,10 @@ static struct wino_job wino_plan(const struct machine *mc, const struct conv_sha
     /* As many rounds of all threads, and none of them short. */
     int n_at_once = DIV_UP(mc->n_threads, w.n_slices);
     w.group = DIV_UP(w.n_tiles, n_at_once * DIV_UP(w.n_tiles, n_at_once * w.group));
-    w.v_step = wino_step((size_t)w.group * (size_t)w.c);
+    w.v_step = wino_step((size_t)w.group * (size_t)w.src.c);
     w.m_step = wino_step((size_t)w.group * (size_t)w.k);
-    w.u_step = wino_step((size_t)w.c * (size_t)w.k);
+    w.u_step = wino_step((size_t)w.src.c * (size_t)w.k);
     return w;
-}
-
-static size_t wino_zeros(const struct wino_job *w)
-{
-    return (size_t)(4 * w->tiles_x + 2) * (size_t)w->c;
 }
 
 static size_t wino_thread_floats(const struct wino_job *w)
@@ -105,7 +98,8 @@ static size_t wino_thread_floats(const struct wino_job *w)
 
 static size_t wino_pairs(const struct wino_job *w)
 {
-    return arena_round((size_t)w->group * (size_t)(w->c / 2) * sizeof *w->pairs) / sizeof *w->pairs;
+    size_t pairs = (size_t)w->group * (size_t)(w->src.c / 2);
+    return arena_round(pairs * sizeof *w->pairs) / sizeof *w->pairs;
 }
 
 /* Transpose one tap: [c, k] to [k, c]. */
@@ -113,10 +107,10 @@ static void wino_transpose_tap(void *ctx, int tap, int i_thread)
 {
     const struct wino_job *w = ctx;
     (void)i_thread;
-    size_t plane = (size_t)w->c * (size_t)w->k;
+    size_t plane = (size_t)w->src.c * (size_t)w->k;
     const float *from = w->j->w + (size_t)tap * plane; /* [k of the job, c of the job] */
     float *to = (float *)w->w9 + (ptrdiff_t)(8 - tap) * w->w9_step;
-    w->j->mc->k->vec_transpose_f32(to, w->k, from, w->c, w->k, w->c);
+    w->j->mc->k->vec_transpose_f32(to, w->k, from, w->src.c, w->k, w->src.c);
 }
 
 static void wino_weights_item(void *ctx, int item, int i_thread)
@@ -124,43 +118,9 @@ static void wino_weights_item(void *ctx, int item, int i_thread)
     const struct wino_job *w = ctx;
     (void)i_thread;
     size_t at = (size_t)item * WINO_WEIGHTS_CHUNK;
-    size_t n = MIN((size_t)WINO_WEIGHTS_CHUNK, (size_t)w->c * (size_t)w->k - at);
+    size_t n = MIN((size_t)WINO_WEIGHTS_CHUNK, (size_t)w->src.c * (size_t)w->k - at);
     w->j->mc->k->wino_weights_f32((float *)w->u + at, (ptrdiff_t)w->u_step, w->w9 + at, w->w9_step,
                                   n);
-}
-
-/* Where a tile lies. */
-struct wino_tile {
-    int image, y, x; /* first output */
-};
-
-static struct wino_tile wino_tile(const struct wino_job *w, int tile)
-{
-    int in_image = tile % w->tiles_image;
-    return (struct wino_tile){tile / w->tiles_image, in_image / w->tiles_x * 4,
-                              in_image % w->tiles_x * 4};
-}
-
-/* The tiles from `tile` on that lie in its row, n at most; how many. */
-static int wino_input(const struct wino_job *w, float *v, int tile, int n)
-{
-    struct wino_tile t = wino_tile(w, tile);
-    int y0 = t.y - w->pad, x0 = t.x - w->pad;
-    const float *image =
-        w->src + (size_t)t.image * (size_t)w->src_h * (size_t)w->src_w * (size_t)w->c;
-    struct kernel_wino_in in = {.v = v,
-                                .v_step = (ptrdiff_t)w->v_step,
-                                .n_tiles = MIN(n, w->tiles_x - t.x / 4),
-                                .lo = MAX(0, -x0),
-                                .hi = w->src_w - x0,
-                                .c = w->c,
-                                .relu = w->j->relu_in};
-    for (int r = 0; r < 6; r++) {
-        bool inside = y0 + r >= 0 && y0 + r < w->src_h;
-        in.rows[r] = inside ? image + ((ptrdiff_t)(y0 + r) * w->src_w + x0) * w->c : w->zeros;
-    }
-    w->j->mc->k->wino_input_f32(&in);
-    return in.n_tiles;
 }
 
 /* Outputs k0 on, n_k of them. */
@@ -170,7 +130,7 @@ static void wino_output(const struct wino_job *w, const float *m, int tile, int 
                                            [CONV_ACT_RELU] = KERNEL_RELU,
                                            [CONV_ACT_RELU6] = KERNEL_RELU6,
                                            [CONV_ACT_HSWISH] = KERNEL_HSWISH};
-    struct wino_tile t = wino_tile(w, tile);
+    struct wino_tile t = wino_tiles_at(&w->tiles, tile);
     size_t at =
         (((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * (size_t)w->dst_w + (size_t)t.x) *
             (size_t)w->k +
@@ -200,15 +160,16 @@ static void wino_output(const struct wino_job *w, const float *m, int tile, int 
 static void wino_prefetch(const struct wino_job *w, int in, int out)
 {
     if (in < w->n_tiles) {
-        struct wino_tile t = wino_tile(w, in);
-        int y = MIN(t.y + 1, w->src_h - 1), x = MIN(t.x + 1, w->src_w - 1);
-        size_t row = (size_t)w->src_w * (size_t)w->c;
-        conv_room_prefetch(w->src + ((size_t)t.image * (size_t)w->src_h + (size_t)y) * row +
-                               (size_t)x * (size_t)w->c,
-                           MIN(4, w->src_h - y), (size_t)(MIN(4, w->src_w - x) * w->c), row, false);
+        struct wino_tile t = wino_tiles_at(&w->tiles, in);
+        int y = MIN(t.y + 1, w->src.h - 1), x = MIN(t.x + 1, w->src.w - 1);
+        size_t row = (size_t)w->src.w * (size_t)w->src.c;
+        conv_room_prefetch(w->src.data + ((size_t)t.image * (size_t)w->src.h + (size_t)y) * row +
+                               (size_t)x * (size_t)w->src.c,
+                           MIN(4, w->src.h - y), (size_t)(MIN(4, w->src.w - x) * w->src.c), row,
+                           false);
     }
     if (out < w->n_tiles) {
-        struct wino_tile t = wino_tile(w, out);
+        struct wino_tile t = wino_tiles_at(&w->tiles, out);
         size_t row = (size_t)w->dst_w * (size_t)w->k;
         size_t at =
             ((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * row + (size_t)t.x * (size_t)w->k;
@@ -229,9 +190,10 @@ static void wino_group(void *ctx, int item, int i_thread)
     int k0 = item % w->n_slices * w->slice, n_k = MIN(w->slice, w->k - k0);
     float *v = w->scratch + (size_t)i_thread * wino_thread_floats(w);
     float *m = v + WINO_E * w->v_step;
-    int inner = w->bf16 ? w->c / 2 : w->c;
+    int inner = w->bf16 ? w->src.c / 2 : w->src.c;
     for (int t = 0; t < n;) {
-        t += wino_input(w, v + (size_t)t * (size_t)w->c, first + t, n - t);
+        t += wino_tiles_input(w->j->mc->k, v + (size_t)t * (size_t)w->src.c, (ptrdiff_t)w->v_step,
+                              &w->tiles, &w->src, first + t, n - t);
     }
     const struct kernels *kernels = w->j->mc->k;
     uint32_t *pairs = w->bf16 ? w->pairs + (size_t)i_thread * wino_pairs(w) : NULL;
@@ -256,7 +218,7 @@ static void wino_group(void *ctx, int item, int i_thread)
             conv_room_prefetch(g.w + w->u_step, inner, (size_t)n_k, (size_t)w->k, false);
         }
         if (w->bf16) {
-            kernels->bf16_pack(pairs, plane, (size_t)n, w->c, false);
+            kernels->bf16_pack(pairs, plane, (size_t)n, w->src.c, false);
             kernels->bf16_taps(&g);
         } else {
             kernels->gemm_taps_f32(&g);
@@ -287,7 +249,7 @@ static void wino_pairs_plane(void *ctx, int e, int i_thread)
     const struct wino_job *w = ctx;
     float *u = (float *)w->u + (size_t)e * w->u_step;
     (void)i_thread;
-    for (int c = 0; c < w->c; c += 2) {
+    for (int c = 0; c < w->src.c; c += 2) {
         const float *row = u + (size_t)c * (size_t)w->k;
         w->j->mc->k->bf16_zip((uint32_t *)(void *)(u + (size_t)(c / 2) * (size_t)w->k), row,
                               row + w->k, (size_t)w->k, false);
@@ -299,7 +261,7 @@ static void wino_make_weights(const struct conv_job *j, float *u, bool bf16)
 {
     struct arena tmp = j->tmp;
     struct wino_job w = wino_plan(j->mc, j->s, j->dir);
-    size_t plane = (size_t)w.c * (size_t)w.k;
+    size_t plane = (size_t)w.src.c * (size_t)w.k;
     w.j = j;
     w.u = u;
     w.w9 = j->w;
@@ -326,8 +288,9 @@ static size_t wino_scratch_bytes(const struct machine *mc, const struct conv_sha
         return conv_winograd_weights_bytes(mc, s);
     }
     struct wino_job w = wino_plan(mc, s, dir);
-    size_t plane = (size_t)w.c * (size_t)w.k * sizeof(float);
-    return wino_prepare_bytes(s, dir) + arena_round(wino_zeros(&w) * sizeof(float)) +
+    size_t plane = (size_t)w.src.c * (size_t)w.k * sizeof(float);
+    return wino_prepare_bytes(s, dir) +
+           arena_round(wino_tiles_zeros(&w.tiles, w.src.c) * sizeof(float)) +
            arena_round((size_t)mc->n_threads * wino_thread_floats(&w) * sizeof(float)) +
            (dir == CONV_BWD_DATA ? arena_round(9 * plane) : 0);
 }
@@ -337,10 +300,11 @@ static void wino_run_tiles(const struct conv_job *j, bool bf16)
     struct arena tmp = j->tmp;
     struct wino_job w = wino_plan(j->mc, j->s, j->dir);
     w.j = j;
-    w.src = j->dir == CONV_BWD_DATA ? j->dy : j->x;
+    w.src.data = j->dir == CONV_BWD_DATA ? j->dy : j->x;
+    w.src.relu = j->relu_in;
     w.u = j->prepared;
     w.bf16 = bf16;
-    w.zeros = arena_push_zero(&tmp, wino_zeros(&w), sizeof(float));
+    w.src.zeros = arena_push_zero(&tmp, wino_tiles_zeros(&w.tiles, w.src.c), sizeof(float));
     w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * wino_thread_floats(&w), sizeof(float));
     if (bf16) {
         w.pairs = arena_push(&tmp, (size_t)j->mc->n_threads * wino_pairs(&w), sizeof *w.pairs);

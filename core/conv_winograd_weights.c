@@ -14,6 +14,7 @@
 #include "core/conv_room.h"
 #include "core/kernel.h"
 #include "core/threads.h"
+#include "core/wino_tiles.h"
 
 #include <string.h>
 
@@ -27,10 +28,11 @@ enum { WW_CHUNK = 4096 };
 
 struct ww_job {
     const struct conv_job *j;
-    int tiles_x, tiles_image, n_tiles, group, n_parts;
+    struct wino_tiles tiles;
+    struct wino_source x; /* its zeros stand for rows of dy too */
+    int n_tiles, group, n_parts;
     size_t plane;                  /* c k */
     size_t v_step, d_step, m_step; /* floats between planes */
-    float *zeros;                  /* a row of tiles of x, or a tile of dy */
     float *scratch;                /* [n_threads][36 (v_step + d_step + m_step)] */
     float *parts;                  /* [n_parts][9, c, k] */
 };
@@ -42,9 +44,10 @@ static size_t ww_step(size_t floats)
 
 static struct ww_job ww_plan(const struct conv_shape *s, bool one_sum)
 {
-    struct ww_job w = {.tiles_x = DIV_UP(s->ow, 4), .plane = (size_t)s->c * (size_t)s->k};
-    w.tiles_image = w.tiles_x * DIV_UP(s->oh, 4);
-    w.n_tiles = w.tiles_image * s->n;
+    struct ww_job w = {.tiles = wino_tiles_of(s->oh, s->ow),
+                       .x = {.h = s->h, .w = s->w, .c = s->c, .pad = s->pad},
+                       .plane = (size_t)s->c * (size_t)s->k};
+    w.n_tiles = w.tiles.in_image * s->n;
     w.n_parts = one_sum ? 1 : MAX(1, MIN(w.n_tiles / WW_MIN_TILES, (int)WW_PARTS));
     w.group = MAX(4, MIN(WW_GROUP_FLOATS / (WW_E * (s->c + s->k)), (int)WW_MAX_TILES));
     w.v_step = ww_step((size_t)w.group * (size_t)s->c);
@@ -55,7 +58,7 @@ static struct ww_job ww_plan(const struct conv_shape *s, bool one_sum)
 
 static size_t ww_zeros(const struct ww_job *w, const struct conv_shape *s)
 {
-    return (size_t)(4 * w->tiles_x + 2) * (size_t)MAX(s->c, s->k);
+    return wino_tiles_zeros(&w->tiles, MAX(s->c, s->k));
 }
 
 static size_t ww_thread_floats(const struct ww_job *w)
@@ -63,68 +66,33 @@ static size_t ww_thread_floats(const struct ww_job *w)
     return WW_E * (w->v_step + w->d_step + w->m_step);
 }
 
-/* Where a tile of the batch lies. */
-struct ww_tile {
-    int image, oy, ox; /* its first pixel of dy */
-};
-
-static struct ww_tile ww_tile(const struct ww_job *w, int t)
-{
-    int in_image = t % w->tiles_image;
-    return (struct ww_tile){t / w->tiles_image, in_image / w->tiles_x * 4,
-                            in_image % w->tiles_x * 4};
-}
-
-/* Transform x of the tiles from t on that lie in its row, n at most, into v; how many. */
-static int ww_input(const struct ww_job *w, float *v, int t, int n)
-{
-    const struct conv_shape *s = w->j->s;
-    struct ww_tile at = ww_tile(w, t);
-    int iy = at.oy - s->pad, ix = at.ox - s->pad;
-    const float *x = w->j->x + (size_t)at.image * (size_t)s->h * (size_t)s->w * (size_t)s->c;
-    struct kernel_wino_in in = {.v = v,
-                                .v_step = (ptrdiff_t)w->v_step,
-                                .n_tiles = MIN(n, w->tiles_x - at.ox / 4),
-                                .lo = MAX(0, -ix),
-                                .hi = s->w - ix,
-                                .c = s->c,
-                                .relu = w->j->relu_in};
-    for (int r = 0; r < 6; r++) {
-        bool inside = iy + r >= 0 && iy + r < s->h;
-        in.rows[r] = inside ? x + ((ptrdiff_t)(iy + r) * s->w + ix) * s->c : w->zeros;
-    }
-    w->j->mc->k->wino_input_f32(&in);
-    return in.n_tiles;
-}
-
 /* Transform dy of tile t into d. */
 static void ww_gradient(const struct ww_job *w, float *d, int t)
 {
     const struct conv_shape *s = w->j->s;
-    struct ww_tile at = ww_tile(w, t);
+    struct wino_tile at = wino_tiles_at(&w->tiles, t);
     const float *dy = w->j->dy + (size_t)at.image * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
     const float *rows[4];
     for (int r = 0; r < 4; r++) {
         rows[r] =
-            at.oy + r < s->oh ? dy + ((ptrdiff_t)(at.oy + r) * s->ow + at.ox) * s->k : w->zeros;
+            at.y + r < s->oh ? dy + ((ptrdiff_t)(at.y + r) * s->ow + at.x) * s->k : w->x.zeros;
     }
-    w->j->mc->k->wino_gradient_f32(d, (ptrdiff_t)w->d_step, rows, 0, MIN(4, s->ow - at.ox), s->k);
+    w->j->mc->k->wino_gradient_f32(d, (ptrdiff_t)w->d_step, rows, 0, MIN(4, s->ow - at.x), s->k);
 }
 
 /* Bring a tile near that the next group will read. */
 static void ww_prefetch(const struct ww_job *w, int t)
 {
     const struct conv_shape *s = w->j->s;
-    struct ww_tile at = ww_tile(w, t);
-    int iy = MIN(at.oy + 1, s->h - 1), ix = MIN(at.ox + 1, s->w - 1);
+    struct wino_tile at = wino_tiles_at(&w->tiles, t);
+    int iy = MIN(at.y + 1, s->h - 1), ix = MIN(at.x + 1, s->w - 1);
     size_t x_row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->k;
     conv_room_prefetch(w->j->x + ((size_t)at.image * (size_t)s->h + (size_t)iy) * x_row +
                            (size_t)(ix * s->c),
                        MIN(4, s->h - iy), (size_t)(MIN(4, s->w - ix) * s->c), x_row, false);
-    conv_room_prefetch(w->j->dy + ((size_t)at.image * (size_t)s->oh + (size_t)at.oy) * dy_row +
-                           (size_t)(at.ox * s->k),
-                       MIN(4, s->oh - at.oy), (size_t)(MIN(4, s->ow - at.ox) * s->k), dy_row,
-                       false);
+    conv_room_prefetch(w->j->dy + ((size_t)at.image * (size_t)s->oh + (size_t)at.y) * dy_row +
+                           (size_t)(at.x * s->k),
+                       MIN(4, s->oh - at.y), (size_t)(MIN(4, s->ow - at.x) * s->k), dy_row, false);
 }
 
 static void ww_part(void *ctx, int part, int i_thread)
@@ -139,7 +107,8 @@ static void ww_part(void *ctx, int part, int i_thread)
     for (int t0 = first; t0 < last; t0 += w->group) {
         int n = MIN(w->group, last - t0);
         for (int t = 0; t < n;) {
-            t += ww_input(w, v + (size_t)t * (size_t)s->c, t0 + t, n - t);
+            t += wino_tiles_input(k, v + (size_t)t * (size_t)s->c, (ptrdiff_t)w->v_step, &w->tiles,
+                                  &w->x, t0 + t, n - t);
         }
         for (int t = 0; t < n; t++) {
             ww_gradient(w, d + (size_t)t * (size_t)s->k, t0 + t);
@@ -193,7 +162,9 @@ void conv_winograd_weights_run(const struct conv_job *j)
     struct arena tmp = j->tmp;
     struct ww_job w = ww_plan(j->s, j->one_sum);
     w.j = j;
-    w.zeros = arena_push_zero(&tmp, ww_zeros(&w, j->s), sizeof(float));
+    w.x.data = j->x;
+    w.x.zeros = arena_push_zero(&tmp, ww_zeros(&w, j->s), sizeof(float));
+    w.x.relu = j->relu_in;
     w.scratch = arena_push(&tmp, (size_t)j->mc->n_threads * ww_thread_floats(&w), sizeof(float));
     w.parts = j->out; /* one part needs no sum */
     if (w.n_parts > 1) {
