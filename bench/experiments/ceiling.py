@@ -12,9 +12,9 @@ isomorphic cells, which are one network: what is left there is what one training
 import os, sys
 
 import lab
-from perfect_search import front, hypervolume, number, unit
+from hw_evrsnas import PAPER
+from perfect_search import front, gap, hypervolume, number, unit
 
-LIMITS = [2, 3, 3.5, 4, 4.5, 5, 6, 7, 8]
 DEVICES = ["fpga", "eyeriss", "raspi4", "pixel3"]
 ORDERS = {  # data set -> (what, column)
     "cifar10": [("12 epochs", "c10_test12"), ("200 epochs, validation", "c10v_val200"), ("CIFAR-100's, validation", "c100_val200"),
@@ -34,7 +34,7 @@ def class_means(cells, truth):
 
 def regret(score, truth, cost):
     lost = []
-    for limit in LIMITS:
+    for limit in PAPER:
         allowed = [i for i in range(len(cost)) if cost[i] <= limit]
         lost.append(max(truth[i] for i in allowed) - truth[max(allowed, key=lambda i: score[i])])
     return lab.mean(lost)
@@ -46,20 +46,19 @@ def main():
     cells = lab.rows(os.path.join(sys.argv[1], "nasbench201.csv"))
     costs = {r["index"]: r for r in lab.rows(os.path.join(sys.argv[1], "nb201_hwnasbench_cifar10.csv"))}
     everything = range(len(cells))
+    latency = {d: [float(costs[c["index"]][d + "_latency_ms"]) for c in cells] for d in DEVICES}
+    cost = {d: unit(latency[d]) for d in DEVICES}
     print("data_set,order," + ",".join("gap_" + d for d in DEVICES) + ",regret_fpga")
     for data_set, orders in ORDERS.items():
         truth = [float(c[lab.TRUTH[data_set]]) for c in cells]
         error = unit([100 - t for t in truth])
         scores = [(what, [number(c[column]) for c in cells]) for what, column in orders]
         scores.append(("the mean of isomorphic cells", class_means(cells, truth)))
-        latency = {d: [float(costs[c["index"]][d + "_latency_ms"]) for c in cells] for d in DEVICES}
+        whole = {d: hypervolume(zip(cost[d], error)) for d in DEVICES}
         for what, score in scores:
-            gaps = []
-            for d in DEVICES:
-                cost = unit(latency[d])
-                found = front(everything, cost, score)
-                gaps.append(100 * (1 - hypervolume([(cost[i], error[i]) for i in found]) / hypervolume(list(zip(cost, error)))))
-            print(",".join([data_set, f'"{what}"'] + [lab.show(g, 2) for g in gaps] + [lab.show(regret(score, truth, latency["fpga"]), 2)]), flush=True)
+            gaps = [gap(front(everything, cost[d], score), cost[d], error, whole[d]) for d in DEVICES]
+            values = gaps + [regret(score, truth, latency["fpga"])]
+            print(",".join([data_set, f'"{what}"'] + [lab.show(v, 2) for v in values]), flush=True)
 
 
 if __name__ == "__main__":

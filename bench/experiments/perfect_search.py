@@ -61,6 +61,11 @@ def hypervolume(points):
     return volume
 
 
+def gap(found, cost, error, whole):
+    """What networks lack of the hypervolume of the true front, in %."""
+    return 100 * (1 - hypervolume([(cost[i], error[i]) for i in found]) / whole)
+
+
 def front(which, cost, score):
     out, best = [], -math.inf
     for i in sorted(which, key=lambda i: (cost[i], -score[i])):
@@ -100,8 +105,8 @@ def main():
                 score = [sum(math.log(rank[s][i]) for s in names) for i in range(len(cells))]
                 orders = [shuffled(score, seed) for seed in range(20)] if names == ("flops",) else [score]
                 fronts = [front(which, cost, order) for order in orders]
-                gap = lab.mean([100 * (1 - hypervolume([(cost[i], error[i]) for i in f]) / whole) for f in fronts])
-                print(f"{data_set},{device},{'*'.join(names)},{gap:.3f},{lab.mean([len(f) for f in fronts]):.0f}", flush=True)
+                lacks = lab.mean([gap(f, cost, error, whole) for f in fronts])
+                print(f"{data_set},{device},{'*'.join(names)},{lacks:.3f},{lab.mean([len(f) for f in fronts]):.0f}", flush=True)
 
 
 if __name__ == "__main__":

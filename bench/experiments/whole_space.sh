@@ -8,8 +8,8 @@
 set -eu
 [ $# -eq 3 ] || [ $# -eq 4 ] || { sed -n '7s/# *//p' "$0"; exit 2; }
 hdnas=${HDNAS:-$(dirname "$0")/../../hdnas}
-agg='swap*meco*logsynflow*az-expressivity*az-trainability'
 members=swap,meco,logsynflow,az-expressivity,az-trainability
+agg=$(echo $members | tr , '*')
 scores=params,naswot,zen,$members
 combine="swap*meco,$agg,swap*meco*naswot*logsynflow*az-expressivity*az-trainability"
 out=$1 table=$2 data=$3 reference=${4:-}
@@ -27,6 +27,6 @@ if [ -z "$reference" ]; then
 fi
 correlate "$out" --batch-size 32 --scores "$scores,rmi-brief" --combine "$combine,$agg*rmi-brief,swap*meco*rmi-brief"
 correlate "$out/small" --batch-size 8 --cells 0 --steps 40 --scores rmi --combine "$agg*rmi" \
-    --table "$out/scores.csv:swap,:meco,:logsynflow,:az-expressivity,:az-trainability"
+    --table "$out/scores.csv:$(echo $members | sed 's/,/,:/g')"
 correlate "$out/rmi" --scores rmi
 correlate "$out/lite" --batch-size 16 --channels 8 --image-size 16 --scores "$members,rmi-lite" --combine "$agg,$agg*rmi-lite"
