@@ -264,7 +264,6 @@ static bool judge_panel(struct judge *j, const struct options *o, const struct s
             return false;
         }
         m->options.size = j->score_options.size; /* one network for all */
-        m->options.side = j->score_options.side;
     }
     progress_open(&progress, "calibrate", "networks", 0, sample.n, o->quiet);
     bool ok = panel_calibrate(&j->panel, keep, &sample, e);

@@ -31,8 +31,8 @@
     {"space", OPTION_TEXT, "NAME", "nb201", "search space", 0, 0}
 
 #define JUDGE_BATCH_OPTIONS \
-    {"batch-size", OPTION_INT, "N", NULL, "images of the fixed batch (rmi, agg-lite 16, all others 32)", \
-     2, 65536}, \
+    {"batch-size", OPTION_INT, "N", NULL, "images of the fixed batch (agg-lite, rmi, rmi-lite 16, all others "\
+     "32)", 2, 65536}, \
     {"draw", OPTION_INT, "N", "512", \
      "images drawn, of which the reference's easiest are the batch", 2, 65536}, \
     {"batch", OPTION_TEXT, "FILE", NULL, \
@@ -42,12 +42,14 @@
      "cells a stage of the network that is scored; 0 = as published (rmi 1, all others 0)", 0, \
      MODEL_MAX_CELLS}, \
     {"channels", OPTION_INT, "N", NULL, \
-     "channels of its first stage; 0 = as published (agg-lite 8, all others 0)", 0, MODEL_MAX_WIDTH}, \
+     "channels of its first stage; 0 = as published (agg-lite, rmi-lite 8, all others 0)", \
+     0, MODEL_MAX_WIDTH}, \
     {"image-size", OPTION_INT, "N", NULL, \
      "side of the images that the scored network sees, shrunk to that after the reference has seen " \
-     "them; 0 = as they are (agg-lite 16, all others 0)", 0, 4096}, \
+     "them; 0 = as they are (agg-lite, rmi-lite 16, all others 0)", 0, 4096}, \
     {"steps", OPTION_INT, "N", NULL, \
-     "updates before the score is read (rmi, agg-lite 40, agg-rmi 20, rmi-paper 150)", 0, 100000}, \
+     "updates before the score is read (rmi, rmi-lite, agg-lite 40, rmi-brief, agg-rmi 20, "\
+     "rmi-paper 150)", 0, 100000}, \
     {"lr", OPTION_REAL, "X", NULL, "learning rate of those updates (0.1)", 0, 1000}, \
     {"momentum", OPTION_REAL, "X", NULL, "momentum of those updates (0.9)", 0, 1}, \
     {"weight-decay", OPTION_REAL, "X", NULL, "L2 weight decay of those updates (5e-4)", 0, 10}, \
