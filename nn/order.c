@@ -70,8 +70,15 @@ static size_t floats(const struct sorter *s, int node)
     return shape_count(s->g->nodes[node].shape);
 }
 
+/* Can a unit read input i in the level that makes it? Not across sizes, or a level's parts would
+ * become others. */
+static bool reads_along(const struct sorter *s, const struct unit *u, int i)
+{
+    return u->op->by_image && !plan_gathers(u, i) && floats(s, u->in[i]) == floats(s, u->node);
+}
+
 /* What nobody gathers may as well be made when it is read: in that level it is a thread's own and
- * never goes out to memory. Not across sizes, or a level's parts would become others. */
+ * never goes out to memory. */
 static bool may_be_late(const struct sorter *s, int unit)
 {
     const struct unit *u = &s->units[unit];
@@ -84,15 +91,13 @@ static bool may_be_late(const struct sorter *s, int unit)
             return false;
         }
     }
-    for (int i = unit + 1; i < s->n_units; i++) {
-        for (int j = 0; j < s->units[i].n_in; j++) {
-            if (s->units[i].in[j] == u->node) {
-                read = true;
-                if (!s->units[i].op->by_image || plan_gathers(&s->units[i], j) ||
-                    floats(s, s->units[i].node) != floats(s, u->node)) {
-                    return false;
-                }
+    for (int k = unit + 1; k < s->n_units; k++) {
+        const struct unit *reader = &s->units[k];
+        for (int i = 0; i < reader->n_in; i++) {
+            if (reader->in[i] == u->node && !reads_along(s, reader, i)) {
+                return false;
             }
+            read = read || reader->in[i] == u->node;
         }
     }
     return read;
