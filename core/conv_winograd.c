@@ -124,13 +124,13 @@ static void wino_weights_item(void *ctx, int item, int i_thread)
 }
 
 /* Outputs k0 on, n_k of them. */
-static void wino_output(const struct wino_job *w, const float *m, int tile, int k0, int n_k)
+static void wino_output(const struct wino_job *w, const float *m, struct wino_tile t, int k0,
+                        int n_k)
 {
     static const enum kernel_act acts[] = {[CONV_ACT_NONE] = KERNEL_NO_ACT,
                                            [CONV_ACT_RELU] = KERNEL_RELU,
                                            [CONV_ACT_RELU6] = KERNEL_RELU6,
                                            [CONV_ACT_HSWISH] = KERNEL_HSWISH};
-    struct wino_tile t = wino_tiles_at(&w->tiles, tile);
     size_t at =
         (((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * (size_t)w->dst_w + (size_t)t.x) *
             (size_t)w->k +
@@ -154,31 +154,27 @@ static void wino_output(const struct wino_job *w, const float *m, int tile, int 
     w->j->mc->k->wino_output_f32(&o);
 }
 
-/* Before tile `in` is read and tile `out` written: bring them near. A tile shares two rows and two
- * columns with its neighbours; the rest is the block of 4 x 4 pixels it writes, a pixel further on
- * when it reads. Either may be past the end. */
-static void wino_prefetch(const struct wino_job *w, int in, int out)
+/* Before a tile is read: bring it near. It shares two rows and two columns with its neighbours; the
+ * rest is a block of 4 x 4 pixels, one further on than those it writes. */
+static void wino_ask_input(const struct wino_job *w, struct wino_tile t)
 {
-    if (in < w->n_tiles) {
-        struct wino_tile t = wino_tiles_at(&w->tiles, in);
-        int y = MIN(t.y + 1, w->src.h - 1), x = MIN(t.x + 1, w->src.w - 1);
-        size_t row = (size_t)w->src.w * (size_t)w->src.c;
-        conv_room_prefetch(w->src.data + ((size_t)t.image * (size_t)w->src.h + (size_t)y) * row +
-                               (size_t)x * (size_t)w->src.c,
-                           MIN(4, w->src.h - y), (size_t)(MIN(4, w->src.w - x) * w->src.c), row,
-                           false);
-    }
-    if (out < w->n_tiles) {
-        struct wino_tile t = wino_tiles_at(&w->tiles, out);
-        size_t row = (size_t)w->dst_w * (size_t)w->k;
-        size_t at =
-            ((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * row + (size_t)t.x * (size_t)w->k;
-        int rows = MIN(4, w->dst_h - t.y);
-        size_t floats = (size_t)(MIN(4, w->dst_w - t.x) * w->k);
-        conv_room_prefetch(w->j->out + at, rows, floats, row, true);
-        if (w->j->mask) {
-            conv_room_prefetch(w->j->mask + at, rows, floats, row, false);
-        }
+    int y = MIN(t.y + 1, w->src.h - 1), x = MIN(t.x + 1, w->src.w - 1);
+    size_t row = (size_t)w->src.w * (size_t)w->src.c;
+    const float *image = w->src.data + (size_t)t.image * (size_t)w->src.h * row;
+    conv_room_prefetch(image + (size_t)y * row + (size_t)(x * w->src.c), MIN(4, w->src.h - y),
+                       (size_t)(MIN(4, w->src.w - x) * w->src.c), row, false);
+}
+
+/* Before a tile is written. */
+static void wino_ask_output(const struct wino_job *w, struct wino_tile t)
+{
+    size_t row = (size_t)w->dst_w * (size_t)w->k;
+    size_t at = ((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * row + (size_t)(t.x * w->k);
+    int rows = MIN(4, w->dst_h - t.y);
+    size_t floats = (size_t)(MIN(4, w->dst_w - t.x) * w->k);
+    conv_room_prefetch(w->j->out + at, rows, floats, row, true);
+    if (w->j->mask) {
+        conv_room_prefetch(w->j->mask + at, rows, floats, row, false);
     }
 }
 
@@ -198,6 +194,9 @@ static void wino_group(void *ctx, int item, int i_thread)
     const struct kernels *kernels = w->j->mc->k;
     uint32_t *pairs = w->bf16 ? w->pairs + (size_t)i_thread * wino_pairs(w) : NULL;
     struct kernel_tap tap = {.n = inner};
+    int n_next = MIN(n, w->n_tiles - first - w->group); /* tiles of the group after this one */
+    struct wino_tile out = wino_tiles_at(&w->tiles, first), next_out = out,
+                     next_in = wino_tiles_at(&w->tiles, first + w->group);
     for (size_t e = 0; e < WINO_E; e++) {
         const float *plane = v + e * w->v_step;
         struct kernel_gemm g = {.x = w->bf16 ? (const float *)(const void *)pairs : plane,
@@ -212,7 +211,12 @@ static void wino_group(void *ctx, int item, int i_thread)
                                 .n_rows = (size_t)n,
                                 .n_cols = n_k};
         if ((int)e < n) {
-            wino_prefetch(w, first + w->group + (int)e, first + (int)e);
+            wino_ask_output(w, next_out);
+            wino_tiles_step(&w->tiles, &next_out);
+        }
+        if ((int)e < n_next) {
+            wino_ask_input(w, next_in);
+            wino_tiles_step(&w->tiles, &next_in);
         }
         if (w->n_slices > 1 && e + 1 < WINO_E) { /* lies in pieces, is read once */
             conv_room_prefetch(g.w + w->u_step, inner, (size_t)n_k, (size_t)w->k, false);
@@ -224,8 +228,8 @@ static void wino_group(void *ctx, int item, int i_thread)
             kernels->gemm_taps_f32(&g);
         }
     }
-    for (int t = 0; t < n; t++) {
-        wino_output(w, m + (size_t)t * (size_t)n_k, first + t, k0, n_k);
+    for (int t = 0; t < n; t++, wino_tiles_step(&w->tiles, &out)) {
+        wino_output(w, m + (size_t)t * (size_t)n_k, out, k0, n_k);
     }
 }
 
@@ -309,8 +313,9 @@ static void wino_run_tiles(const struct conv_job *j, bool bf16)
     if (bf16) {
         w.pairs = arena_push(&tmp, (size_t)j->mc->n_threads * wino_pairs(&w), sizeof *w.pairs);
     }
-    for (int t = 0; t < w.group; t++) {
-        wino_prefetch(&w, t, w.n_tiles);
+    struct wino_tile first = {0};
+    for (int t = 0; t < w.group; t++, wino_tiles_step(&w.tiles, &first)) {
+        wino_ask_input(&w, first);
     }
     if (!w.u) {
         struct conv_job prepare = *j;

@@ -2,8 +2,8 @@
 
 struct wino_tiles wino_tiles_of(int h, int w)
 {
-    int in_row = DIV_UP(w, 4);
-    return (struct wino_tiles){in_row, in_row * DIV_UP(h, 4)};
+    int in_row = DIV_UP(w, 4), in_column = DIV_UP(h, 4);
+    return (struct wino_tiles){in_row, in_column, in_row * in_column};
 }
 
 struct wino_tile wino_tiles_at(const struct wino_tiles *t, int tile)
