@@ -123,9 +123,9 @@ static void wino_weights_item(void *ctx, int item, int i_thread)
                                   n);
 }
 
-/* Outputs k0 on, n_k of them. */
-static void wino_output(const struct wino_job *w, const float *m, struct wino_tile t, int k0,
-                        int n_k)
+/* The tiles from t on that lie in its row, n at most; outputs k0 on, n_k of them. How many. */
+static int wino_output(const struct wino_job *w, const float *m, struct wino_tile t, int n, int k0,
+                       int n_k)
 {
     static const enum kernel_act acts[] = {[CONV_ACT_NONE] = KERNEL_NO_ACT,
                                            [CONV_ACT_RELU] = KERNEL_RELU,
@@ -147,11 +147,13 @@ static void wino_output(const struct wino_job *w, const float *m, struct wino_ti
                                 .y = w->j->out + at,
                                 .y_pixel = w->k,
                                 .y_row = (ptrdiff_t)w->dst_w * w->k,
+                                .n_tiles = MIN(n, w->tiles.in_row - t.x / 4),
                                 .n_rows = MIN(4, w->dst_h - t.y),
-                                .n_cols = MIN(4, w->dst_w - t.x),
                                 .n = n_k,
                                 .post = p || w->j->mask || w->j->add ? &post : NULL};
+    o.n_cols = MIN(4 * o.n_tiles, w->dst_w - t.x);
     w->j->mc->k->wino_output_f32(&o);
+    return o.n_tiles;
 }
 
 /* Before a tile is read: bring it near. It shares two rows and two columns with its neighbours; the
@@ -195,7 +197,7 @@ static void wino_group(void *ctx, int item, int i_thread)
     uint32_t *pairs = w->bf16 ? w->pairs + (size_t)i_thread * wino_pairs(w) : NULL;
     struct kernel_tap tap = {.n = inner};
     int n_next = MIN(n, w->n_tiles - first - w->group); /* tiles of the group after this one */
-    struct wino_tile out = wino_tiles_at(&w->tiles, first), next_out = out,
+    struct wino_tile next_out = wino_tiles_at(&w->tiles, first),
                      next_in = wino_tiles_at(&w->tiles, first + w->group);
     for (size_t e = 0; e < WINO_E; e++) {
         const float *plane = v + e * w->v_step;
@@ -228,8 +230,9 @@ static void wino_group(void *ctx, int item, int i_thread)
             kernels->gemm_taps_f32(&g);
         }
     }
-    for (int t = 0; t < n; t++, wino_tiles_step(&w->tiles, &out)) {
-        wino_output(w, m + (size_t)t * (size_t)n_k, out, k0, n_k);
+    for (int t = 0; t < n;) {
+        t += wino_output(w, m + (size_t)t * (size_t)n_k, wino_tiles_at(&w->tiles, first + t), n - t,
+                         k0, n_k);
     }
 }
 

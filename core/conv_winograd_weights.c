@@ -68,8 +68,8 @@ static size_t ww_thread_floats(const struct ww_job *w)
     return WW_E * (w->v_step + w->d_step + w->m_step);
 }
 
-/* Transform dy of tile t into d. */
-static void ww_gradient(const struct ww_job *w, float *d, int t)
+/* Transform dy of the tiles from t on that lie in its row into d, n at most; how many. */
+static int ww_gradient(const struct ww_job *w, float *d, int t, int n)
 {
     const struct conv_shape *s = w->j->s;
     struct wino_tile at = wino_tiles_at(&w->tiles, t);
@@ -79,14 +79,16 @@ static void ww_gradient(const struct ww_job *w, float *d, int t)
         rows[r] =
             at.y + r < s->oh ? dy + ((ptrdiff_t)(at.y + r) * s->ow + at.x) * s->k : w->x.zeros;
     }
-    w->j->mc->k->wino_gradient_f32(d, (ptrdiff_t)w->d_step, rows, 0, MIN(4, s->ow - at.x), s->k);
+    int n_tiles = MIN(n, w->tiles.in_row - at.x / 4);
+    w->j->mc->k->wino_gradient_f32(d, (ptrdiff_t)w->d_step, rows, n_tiles,
+                                   MIN(4 * n_tiles, s->ow - at.x), s->k);
+    return n_tiles;
 }
 
 /* Bring a tile near that the next group will read. */
-static void ww_prefetch(const struct ww_job *w, int t)
+static void ww_prefetch(const struct ww_job *w, struct wino_tile at)
 {
     const struct conv_shape *s = w->j->s;
-    struct wino_tile at = wino_tiles_at(&w->tiles, t);
     int iy = MIN(at.y + 1, s->h - 1), ix = MIN(at.x + 1, s->w - 1);
     size_t x_row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->k;
     conv_room_prefetch(w->j->x + ((size_t)at.image * (size_t)s->h + (size_t)iy) * x_row +
@@ -112,9 +114,11 @@ static void ww_part(void *ctx, int part, int i_thread)
             t += wino_tiles_input(k, v + (size_t)t * (size_t)s->c, (ptrdiff_t)w->v_step, &w->tiles,
                                   &w->x, t0 + t, n - t);
         }
-        for (int t = 0; t < n; t++) {
-            ww_gradient(w, d + (size_t)t * (size_t)s->k, t0 + t);
+        for (int t = 0; t < n;) {
+            t += ww_gradient(w, d + (size_t)t * (size_t)s->k, t0 + t, n - t);
         }
+        int n_next = MIN(w->group, w->n_tiles - t0 - w->group);
+        struct wino_tile next = wino_tiles_at(&w->tiles, t0 + w->group);
         struct kernel_tap tap = {.n = n};
         for (size_t e = 0; e < WW_E; e++) {
             struct kernel_gemm g = {.x = v + e * w->v_step,
@@ -129,8 +133,9 @@ static void ww_part(void *ctx, int part, int i_thread)
                                     .n_rows = (size_t)s->c,
                                     .n_cols = s->k,
                                     .accumulate = t0 > first};
-            if ((int)e < w->group && t0 + w->group + (int)e < w->n_tiles) {
-                ww_prefetch(w, t0 + w->group + (int)e);
+            if ((int)e < n_next) {
+                ww_prefetch(w, next);
+                wino_tiles_step(&w->tiles, &next);
             }
             k->gemm_taps_f32(&g);
         }

@@ -1,8 +1,8 @@
 /*
- * kernel.h: the contract of the inner loops. core/kernel.def and kernel_bf16.def list them; each exists as name__ref
- * (plain C, the definition) and as name__ISA for every tier of the target machine. A kernel takes
- * pointers and counts, accepts counts of zero, touches no byte outside what it is given, allocates
- * nothing, starts no thread and cannot fail.
+ * kernel.h: the contract of the inner loops. core/kernel.def and kernel_bf16.def list them; each
+ * exists as name__ref (plain C, the definition) and as name__ISA for every tier of the target
+ * machine. A kernel takes pointers and counts, accepts counts of zero, touches no byte outside what
+ * it is given, allocates nothing, starts no thread and cannot fail.
  */
 #ifndef CORE_KERNEL_H
 #define CORE_KERNEL_H
@@ -50,8 +50,8 @@ struct kernel_post {
     bool into;           /* y += v, else y = v */
 };
 
-/* n floats that will be needed soon: asked for in pieces while other work goes on. Never more than a
- * hint; NULL and 0 are none. */
+/* n floats that will be needed soon: asked for in pieces while other work goes on. Never more than
+ * a hint; NULL and 0 are none. */
 struct kernel_ahead {
     const float *p;
     size_t n;
@@ -161,13 +161,15 @@ struct kernel_wino_in {
     bool relu;
 };
 
-/* One tile of Winograd's F(4x4, 3x3) on its way out: y[4 x 4 pixels, n] = post(A^T m A). */
+/* Tiles of Winograd's F(4x4, 3x3) beside each other, on their way out: y[4 x 4 pixels, n] =
+ * post(A^T m A) each. */
 struct kernel_wino_out {
-    const float *m; /* [36] of n floats, m_step apart */
+    const float *m; /* [36] of [n_tiles, n] floats, m_step apart */
     ptrdiff_t m_step;
     float *y; /* first pixel; the next is y_pixel floats on, the next row y_row */
     ptrdiff_t y_pixel, y_row;
-    int n_rows, n_cols;             /* pixels that exist: 1..4 */
+    int n_tiles;
+    int n_rows, n_cols;             /* pixels that exist: 1 .. 4, 4 n_tiles - 3 .. 4 n_tiles */
     int n;                          /* channels */
     const struct kernel_post *post; /* NULL: none; add and mask laid out as y */
 };

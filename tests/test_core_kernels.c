@@ -634,11 +634,14 @@ static void check_wino_weights_f32(struct kcheck *c)
 
 static void check_wino_output_f32(struct kcheck *c)
 {
-    size_t n = a_size(c, 70), step = n + rng_below(&c->rng, 5), pixel = n + rng_below(&c->rng, 4);
-    int rows = 1 + (int)rng_below(&c->rng, 4), cols = 1 + (int)rng_below(&c->rng, 4);
+    size_t n = a_size(c, 70), pixel = n + rng_below(&c->rng, 4);
+    int rows = 1 + (int)rng_below(&c->rng, 4), tiles = 1 + (int)rng_below(&c->rng, 4);
+    int cols = 4 * tiles - (int)rng_below(&c->rng, 4);
+    size_t step = n * (size_t)tiles + rng_below(&c->rng, 5);
     size_t row = pixel * (size_t)cols + rng_below(&c->rng, 4);
     size_t n_y = n > 0 ? (size_t)(rows - 1) * row + (size_t)(cols - 1) * pixel + n : 0;
-    float *m = whole(c, n > 0 ? 35 * step + n : 0), *a = whole(c, n_y), *b = copy_of(c, a, n_y);
+    float *m = whole(c, n > 0 ? 35 * step + n * (size_t)tiles : 0), *a = whole(c, n_y),
+          *b = copy_of(c, a, n_y);
     struct kernel_post post = some_post(c, n_y, n, true);
     bool plain = flip(c);
     struct kernel_wino_out o = {.m = m,
@@ -646,6 +649,7 @@ static void check_wino_output_f32(struct kcheck *c)
                                 .y = a,
                                 .y_pixel = (ptrdiff_t)pixel,
                                 .y_row = (ptrdiff_t)row,
+                                .n_tiles = tiles,
                                 .n_rows = rows,
                                 .n_cols = cols,
                                 .n = (int)n,
@@ -659,19 +663,18 @@ static void check_wino_output_f32(struct kcheck *c)
 
 static void check_wino_gradient_f32(struct kcheck *c)
 {
-    int channels = (int)a_size(c, 70), lo = (int)rng_below(&c->rng, 3);
-    int hi = lo + (int)rng_below(&c->rng, (uint64_t)(5 - lo));
-    size_t step = (size_t)channels + rng_below(&c->rng, 5), width = (size_t)(hi - lo);
+    int channels = (int)a_size(c, 70), tiles = (int)rng_below(&c->rng, 5);
+    int less = (int)rng_below(&c->rng, 4), cols = MAX(0, 4 * tiles - less);
+    size_t all = (size_t)(tiles * channels), step = all + rng_below(&c->rng, 5);
     const float *rows[4];
     for (int r = 0; r < 4; r++) {
-        float *p = whole(c, width * (size_t)channels);
-        rows[r] = (const float *)((uintptr_t)p - (size_t)(lo * channels) * sizeof *p);
+        rows[r] = whole(c, (size_t)(cols * channels));
     }
-    size_t n_v = channels > 0 ? 35 * step + (size_t)channels : 0;
+    size_t n_v = all > 0 ? 35 * step + all : 0;
     float *a = whole(c, n_v), *b = copy_of(c, a, n_v);
-    DESCRIBE("c %d, columns %d .. %d", channels, lo, hi);
-    c->ref->wino_gradient_f32(a, (ptrdiff_t)step, rows, lo, hi, channels);
-    c->k->wino_gradient_f32(b, (ptrdiff_t)step, rows, lo, hi, channels);
+    DESCRIBE("c %d, %d tiles, %d columns", channels, tiles, cols);
+    c->ref->wino_gradient_f32(a, (ptrdiff_t)step, rows, tiles, cols, channels);
+    c->k->wino_gradient_f32(b, (ptrdiff_t)step, rows, tiles, cols, channels);
     same(c, "v", b, a, 0, 0);
 }
 

@@ -123,26 +123,40 @@ SIMD_INLINE int wino_outputs(const struct kernel_wino_out *o, const int way)
     return i;
 }
 
+/* One tile; whole: all of its pixels exist. */
+SIMD_INLINE void wino_output_tile(const struct kernel_wino_out *o, bool whole)
+{
+    int i;
+    if (whole && !o->post) {
+        i = wino_outputs(o, WINO_PLAIN);
+    } else if (whole && post_is_mask(o->post)) {
+        i = o->post->into ? wino_outputs(o, WINO_MASK_INTO) : wino_outputs(o, WINO_MASK);
+    } else {
+        i = wino_outputs(o, WINO_ANY);
+    }
+    for (; i < o->n; i += VL) {
+        wino_output(o, i, WINO_ANY, true, v_first(o->n - i));
+    }
+}
+
 void SIMD_NAME(wino_output_f32)(const struct kernel_wino_out *given)
 {
     /* Copies: a store of a register may change any structure, as far as the compiler knows. */
     struct kernel_wino_out o = *given;
     struct kernel_post post;
-    bool whole = o.n_rows == 4 && o.n_cols == 4;
-    int i;
     if (o.post) {
         post = *o.post;
         o.post = &post;
     }
-    if (whole && !o.post) {
-        i = wino_outputs(&o, WINO_PLAIN);
-    } else if (whole && post_is_mask(&post)) {
-        i = post.into ? wino_outputs(&o, WINO_MASK_INTO) : wino_outputs(&o, WINO_MASK);
-    } else {
-        i = wino_outputs(&o, WINO_ANY);
-    }
-    for (; i < o.n; i += VL) {
-        wino_output(&o, i, WINO_ANY, true, v_first(o.n - i));
+    for (; o.n_tiles > 0; o.n_tiles--, o.n_cols -= 4) {
+        const ptrdiff_t next = 4 * o.y_pixel;
+        wino_output_tile(&o, o.n_rows == 4 && o.n_cols >= 4);
+        o.m += o.n;
+        o.y += next;
+        if (o.post) {
+            post.add = post.add ? post.add + next : NULL;
+            post.mask = post.mask ? post.mask + next : NULL;
+        }
     }
 }
 
@@ -204,24 +218,39 @@ SIMD_INLINE void wino_a_both(float *v, ptrdiff_t v_step, const float *const p[4]
     wino_a_row(&out, d[3], how);
 }
 
-void SIMD_NAME(wino_gradient_f32)(float *v, ptrdiff_t v_step, const float *const *rows, int lo,
-                                  int hi, int c)
+/* One tile of n_cols columns that exist. */
+SIMD_INLINE void wino_gradient_tile(float *v, ptrdiff_t v_step, const float *const rows[4],
+                                    int n_cols, int c)
 {
-    const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
     struct wino_read how = {.masked = false};
     int i = 0;
-    for (; lo <= 0 && hi >= 4 && i + VL <= c; i += VL) {
-        const float *const p[4] = {r0 + i, r1 + i, r2 + i, r3 + i};
+    for (; n_cols >= 4 && i + VL <= c; i += VL) {
+        const float *const p[4] = {rows[0] + i, rows[1] + i, rows[2] + i, rows[3] + i};
         wino_a_both(v + i, v_step, p, c, &how);
     }
     for (; i < c; i += VL) {
-        const float *const p[4] = {r0 + i, r1 + i, r2 + i, r3 + i};
+        const float *const p[4] = {rows[0] + i, rows[1] + i, rows[2] + i, rows[3] + i};
         how.masked = how.part = true;
         how.m = v_first(c - i);
         V_FOR (q, 4) {
-            how.mask[q] = v_first(q >= lo && q < hi ? c - i : 0);
+            how.mask[q] = v_first(q < n_cols ? c - i : 0);
         }
         wino_a_both(v + i, v_step, p, c, &how);
+    }
+}
+
+void SIMD_NAME(wino_gradient_f32)(float *v, ptrdiff_t v_step, const float *const *rows, int n_tiles,
+                                  int n_cols, int c)
+{
+    const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
+    const ptrdiff_t next = 4 * (ptrdiff_t)c;
+    for (; n_tiles > 0; n_tiles--, n_cols -= 4, v += c) {
+        const float *const p[4] = {r0, r1, r2, r3};
+        wino_gradient_tile(v, v_step, p, n_cols, c);
+        r0 += next;
+        r1 += next;
+        r2 += next;
+        r3 += next;
     }
 }
 

@@ -78,13 +78,14 @@ void wino_weights_f32__ref(float *u, ptrdiff_t u_step, const float *w, ptrdiff_t
     }
 }
 
-void wino_gradient_f32__ref(float *v, ptrdiff_t v_step, const float *const *rows, int lo, int hi,
-                            int c)
+void wino_gradient_f32__ref(float *v, ptrdiff_t v_step, const float *const *rows, int n_tiles,
+                            int n_cols, int c)
 {
-    for (int i = 0; i < c; i++) {
+    for (int i = 0; i < n_tiles * c; i++) {
         float d[16], out[36];
         for (int p = 0; p < 16; p++) {
-            d[p] = p % 4 >= lo && p % 4 < hi ? rows[p / 4][p % 4 * c + i] : 0;
+            int x = i / c * 4 + p % 4;
+            d[p] = x < n_cols ? rows[p / 4][x * c + i % c] : 0;
         }
         wino_both_sides(out, wino_at[0], 1, 6, d, 6, 4);
         for (int e = 0; e < 36; e++) {
@@ -107,20 +108,27 @@ void wino_dweights_f32__ref(float *dw, ptrdiff_t w_step, const float *m, ptrdiff
     }
 }
 
+static void wino_output_tile(const struct kernel_wino_out *o, int t, int i)
+{
+    float m[36], out[16];
+    for (int e = 0; e < 36; e++) {
+        m[e] = o->m[e * o->m_step + t * o->n + i];
+    }
+    wino_both_sides(out, wino_at[0], 6, 1, m, 4, 6);
+    for (int r = 0; r < o->n_rows; r++) {
+        for (int q = 0; q < 4 && 4 * t + q < o->n_cols; q++) {
+            ptrdiff_t at = r * o->y_row + (4 * t + q) * o->y_pixel + i;
+            float v = out[r * 4 + q];
+            o->y[at] = o->post ? finish_ref(o->post, v, o->y, at, i) : v;
+        }
+    }
+}
+
 void wino_output_f32__ref(const struct kernel_wino_out *o)
 {
-    for (int i = 0; i < o->n; i++) {
-        float m[36], out[16];
-        for (int e = 0; e < 36; e++) {
-            m[e] = o->m[e * o->m_step + i];
-        }
-        wino_both_sides(out, wino_at[0], 6, 1, m, 4, 6);
-        for (int r = 0; r < o->n_rows; r++) {
-            for (int q = 0; q < o->n_cols; q++) {
-                ptrdiff_t at = r * o->y_row + q * o->y_pixel + i;
-                float v = out[r * 4 + q];
-                o->y[at] = o->post ? finish_ref(o->post, v, o->y, at, i) : v;
-            }
+    for (int t = 0; t < o->n_tiles; t++) {
+        for (int i = 0; i < o->n; i++) {
+            wino_output_tile(o, t, i);
         }
     }
 }
