@@ -196,22 +196,22 @@ static void wino_group(void *ctx, int item, int i_thread)
     const struct kernels *kernels = w->j->mc->k;
     uint32_t *pairs = w->bf16 ? w->pairs + (size_t)i_thread * wino_pairs(w) : NULL;
     struct kernel_tap tap = {.n = inner};
+    struct kernel_gemm g = {.taps = &tap,
+                            .n_taps = 1,
+                            .x_row = inner,
+                            .x_inner = 1,
+                            .w_inner = w->k,
+                            .y_row = n_k,
+                            .n_rows = (size_t)n,
+                            .n_cols = n_k};
     int n_next = MIN(n, w->n_tiles - first - w->group); /* tiles of the group after this one */
     struct wino_tile next_out = wino_tiles_at(&w->tiles, first),
                      next_in = wino_tiles_at(&w->tiles, first + w->group);
     for (size_t e = 0; e < WINO_E; e++) {
         const float *plane = v + e * w->v_step;
-        struct kernel_gemm g = {.x = w->bf16 ? (const float *)(const void *)pairs : plane,
-                                .w = w->u + e * w->u_step + k0,
-                                .y = m + e * w->m_step,
-                                .taps = &tap,
-                                .n_taps = 1,
-                                .x_row = inner,
-                                .x_inner = 1,
-                                .w_inner = w->k,
-                                .y_row = n_k,
-                                .n_rows = (size_t)n,
-                                .n_cols = n_k};
+        g.x = w->bf16 ? (const float *)(const void *)pairs : plane;
+        g.w = w->u + e * w->u_step + k0;
+        g.y = m + e * w->m_step;
         if ((int)e < n) {
             wino_ask_output(w, next_out);
             wino_tiles_step(&w->tiles, &next_out);

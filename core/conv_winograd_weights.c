@@ -120,19 +120,19 @@ static void ww_part(void *ctx, int part, int i_thread)
         int n_next = MIN(w->group, w->n_tiles - t0 - w->group);
         struct wino_tile next = wino_tiles_at(&w->tiles, t0 + w->group);
         struct kernel_tap tap = {.n = n};
+        struct kernel_gemm g = {.taps = &tap,
+                                .n_taps = 1,
+                                .x_row = 1,
+                                .x_inner = s->c,
+                                .w_inner = s->k,
+                                .y_row = s->k,
+                                .n_rows = (size_t)s->c,
+                                .n_cols = s->k,
+                                .accumulate = t0 > first};
         for (size_t e = 0; e < WW_E; e++) {
-            struct kernel_gemm g = {.x = v + e * w->v_step,
-                                    .w = d + e * w->d_step,
-                                    .y = m + e * w->m_step,
-                                    .taps = &tap,
-                                    .n_taps = 1,
-                                    .x_row = 1,
-                                    .x_inner = s->c,
-                                    .w_inner = s->k,
-                                    .y_row = s->k,
-                                    .n_rows = (size_t)s->c,
-                                    .n_cols = s->k,
-                                    .accumulate = t0 > first};
+            g.x = v + e * w->v_step;
+            g.w = d + e * w->d_step;
+            g.y = m + e * w->m_step;
             if ((int)e < n_next) {
                 ww_prefetch(w, next);
                 wino_tiles_step(&w->tiles, &next);
