@@ -174,6 +174,15 @@ struct kernel_wino_out {
     const struct kernel_post *post; /* NULL: none; add and mask laid out as y */
 };
 
+/* A normalised feature map of n_rows rows of c channels and its gradient. */
+struct kernel_norm_grad {
+    const float *x, *dy;
+    const float *mean;          /* [c] */
+    const float *scale, *shift; /* [c]; NULL, or dy counts where x scale + shift > 0 alone: ReLU */
+    size_t n_rows;
+    int c;
+};
+
 /*
  * A sum of feature maps of n_rows rows of c channels, the first n_scaled of them normalised:
  *   y = relu?((x[n_scaled] + ... + x[n_scaled + n_plain - 1]) + ((x[0] scale[0] + shift) +

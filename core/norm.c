@@ -169,7 +169,9 @@ static void norm_sums_part(void *ctx, int i_part, int i_thread)
     memset(sum, 0, 2 * c * sizeof *sum);
     for (size_t at = first; at < last; at += j->rows_a_block) {
         size_t rows = MIN(j->rows_a_block, last - at);
-        j->k->norm_grad_sums_f32(s, sx, j->x + at * c, j->dy + at * c, j->mean, rows, j->c);
+        struct kernel_norm_grad g = {
+            .x = j->x + at * c, .dy = j->dy + at * c, .mean = j->mean, .n_rows = rows, .c = j->c};
+        j->k->norm_grad_sums_f32(s, sx, &g);
         for (size_t i = 0; i < c; i++) {
             sum[i] += (double)s[i];
             sum[c + i] += (double)sx[i];
@@ -183,8 +185,12 @@ static void norm_grad_part(void *ctx, int i_part, int i_thread)
     size_t c = (size_t)j->c, first, last;
     (void)i_thread;
     norm_part_range(j, i_part, &first, &last);
-    j->k->norm_grad_f32(j->y + first * c, j->x + first * c, j->dy + first * c, j->mean, j->scale,
-                        j->b, j->shift, last - first, j->c, j->add);
+    struct kernel_norm_grad g = {.x = j->x + first * c,
+                                 .dy = j->dy + first * c,
+                                 .mean = j->mean,
+                                 .n_rows = last - first,
+                                 .c = j->c};
+    j->k->norm_grad_f32(j->y + first * c, &g, j->scale, j->b, j->shift, j->add);
 }
 
 void norm_backward(const struct machine *mc, float *dx, float *dgamma, float *dbeta, const float *x,

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /*
- * Rows are cut into parts (by size alone: the unit of threads and of the order of sums), for backward
- * into blocks of 8 KiB a tensor, so that the three or four tensors of a block stay in an L1 of
- * 32 KiB between the kernels that pass over them one after the other.
+ * Rows are cut into parts (by size alone: the unit of threads and of the order of sums), for
+ * backward into blocks of 8 KiB a tensor, so that the three or four tensors of a block stay in an
+ * L1 of 32 KiB between the kernels that pass over them one after the other.
  */
 enum { BLOCK_FLOATS = 2048, MAX_PARTS = 64, MIN_PART_FLOATS = 16384 };
 
@@ -17,8 +17,8 @@ struct job {
     const struct norm_sum *s;
     const float *y;  /* forward's output */
     float *out, *dy; /* forward writes; backward reads and masks */
-    const float *g;  /* what ReLU let through */
-    float *blocks;   /* [n_threads, block_floats] the masked gradient of a block */
+    const float *g;  /* dy as gather left it */
+    float *blocks;   /* [n_threads, block_floats] a masked gradient */
     float *sums;     /* [n_threads, 2, c] of a block */
     double *parts;   /* [n_parts, 1 + n_terms, c] sum dy; sum dy (x_i - mean_i) */
     size_t rows_a_part, rows_a_block;
@@ -46,13 +46,6 @@ static struct job new_job(const struct machine *mc, const struct norm_sum *s)
 }
 
 _Static_assert((int)NORM_SUM_MAX <= (int)KERNEL_NORM_SUM_MAX, "as many terms");
-
-static void fill_rows(float *y, const float *row, size_t rows, int c)
-{
-    for (size_t r = 0; r < rows; r++) {
-        memcpy(y + r * (size_t)c, row, (size_t)c * sizeof *y);
-    }
-}
 
 static void forward_part(void *ctx, int i_part, int i_thread)
 {
@@ -90,18 +83,14 @@ static bool remakes_mask(const struct norm_sum *s)
     return s->relu && s->n_terms == 1 && s->terms[0].scale;
 }
 
-static const float *remade_block(const struct job *j, const float *dy, size_t at, size_t rows,
-                                 float *block)
+/* A map of zeros, normalised: what of dy passes ReLU, in `block`. */
+static const float *constant_block(const struct job *j, size_t at, size_t rows, float *block)
 {
-    const struct norm_sum_term *t = &j->s->terms[0];
-    size_t first = at * (size_t)j->s->c, n = rows * (size_t)j->s->c;
-    if (t->x) {
-        j->k->norm_apply_f32(block, t->x + first, t->scale, j->s->shift, rows, j->s->c, false,
-                             false);
-    } else {
-        fill_rows(block, j->s->shift, rows, j->s->c);
+    size_t c = (size_t)j->s->c;
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(block + r * c, j->s->shift, c * sizeof *block);
     }
-    j->k->vec_act_grad_f32(block, block, dy + first, n, KERNEL_RELU, false);
+    j->k->vec_act_grad_f32(block, block, j->dy + at * c, rows * c, KERNEL_RELU, false);
     return block;
 }
 
@@ -113,12 +102,26 @@ static const float *masked_block(const struct job *j, size_t at, size_t rows, fl
     size_t first = at * (size_t)s->c, n = rows * (size_t)s->c;
     float *dy = j->dy + first;
     if (remakes_mask(s)) {
-        return remade_block(j, j->dy, at, rows, block);
+        return s->terms[0].x ? dy : constant_block(j, at, rows, block);
     }
     if (s->relu) {
         j->k->vec_act_grad_f32(dy, j->y + first, dy, n, KERNEL_RELU, false);
     }
     return dy;
+}
+
+/* What the kernels of backward read of a normalised term. */
+static struct kernel_norm_grad term_block(const struct job *j, const struct norm_sum_term *t,
+                                          const float *dy, size_t at, size_t rows)
+{
+    bool remade = remakes_mask(j->s);
+    return (struct kernel_norm_grad){.x = t->x + at * (size_t)j->s->c,
+                                     .dy = dy,
+                                     .mean = t->mean,
+                                     .scale = remade ? t->scale : NULL,
+                                     .shift = remade ? j->s->shift : NULL,
+                                     .n_rows = rows,
+                                     .c = j->s->c};
 }
 
 /* dx of the plain terms. */
@@ -164,7 +167,8 @@ static void sums_part(void *ctx, int i_part, int i_thread)
         for (int i = 0; i < s->n_terms; i++) {
             const struct norm_sum_term *t = &s->terms[i];
             if (t->scale && t->x) {
-                j->k->norm_grad_sums_f32(sum, sum + c, t->x + at * c, g, t->mean, rows, s->c);
+                struct kernel_norm_grad n = term_block(j, t, g, at, rows);
+                j->k->norm_grad_sums_f32(sum, sum + c, &n);
                 add_to(part + (size_t)(1 + i) * c, sum + c, s->c);
                 if (!summed) {
                     add_to(part, sum, s->c);
@@ -185,17 +189,17 @@ static void gradients_part(void *ctx, int i_part, int i_thread)
     const struct job *j = ctx;
     const struct norm_sum *s = j->s;
     size_t c = (size_t)s->c;
-    float *block = j->blocks + (size_t)i_thread * j->rows_a_block * c;
+    (void)i_thread;
     size_t begin = MIN(s->n_pixels, (size_t)i_part * j->rows_a_part);
     size_t end = MIN(s->n_pixels, begin + j->rows_a_part);
     for (size_t at = begin; at < end; at += j->rows_a_block) {
         size_t rows = MIN(j->rows_a_block, end - at);
-        const float *g = remakes_mask(s) ? remade_block(j, j->g, at, rows, block) : j->g + at * c;
         for (int i = 0; i < s->n_terms; i++) {
             const struct norm_sum_term *t = &s->terms[i];
             if (t->scale && t->dx) {
-                j->k->norm_grad_f32(t->dx + at * c, t->x + at * c, g, t->mean, t->slopes,
-                                    t->slopes + c, t->slopes + 2 * c, rows, s->c, t->add);
+                struct kernel_norm_grad n = term_block(j, t, j->g + at * c, at, rows);
+                j->k->norm_grad_f32(t->dx + at * c, &n, t->slopes, t->slopes + c, t->slopes + 2 * c,
+                                    t->add);
             }
         }
     }
@@ -242,12 +246,6 @@ size_t norm_sum_scratch_bytes(const struct machine *mc, size_t n_pixels, int c)
                        sizeof(double));
 }
 
-static void push_blocks(struct job *j, const struct machine *mc, struct arena *tmp)
-{
-    j->blocks =
-        arena_push(tmp, (size_t)mc->n_threads * j->rows_a_block * (size_t)j->s->c, sizeof(float));
-}
-
 void norm_sum_gather(const struct machine *mc, double *sum, float *dy, const float *y,
                      const struct norm_sum *s, struct arena tmp)
 {
@@ -256,7 +254,8 @@ void norm_sum_gather(const struct machine *mc, double *sum, float *dy, const flo
     size_t step = norm_sum_part_doubles(s->n_terms, s->c);
     j.dy = dy;
     j.y = y;
-    push_blocks(&j, mc, &tmp);
+    j.blocks =
+        arena_push(&tmp, (size_t)mc->n_threads * j.rows_a_block * (size_t)s->c, sizeof *j.blocks);
     j.sums = arena_push(&tmp, (size_t)mc->n_threads * 2 * (size_t)s->c, sizeof *j.sums);
     j.parts = arena_push(&tmp, (size_t)n_parts * step, sizeof *j.parts);
     threads_for(mc, n_parts, sums_part, &j);
@@ -268,8 +267,7 @@ void norm_sum_gather(const struct machine *mc, double *sum, float *dy, const flo
     }
 }
 
-void norm_sum_gradients(const struct machine *mc, const float *dy, const struct norm_sum *s,
-                        struct arena tmp)
+void norm_sum_gradients(const struct machine *mc, const float *dy, const struct norm_sum *s)
 {
     bool wanted = false;
     for (int i = 0; i < s->n_terms; i++) {
@@ -278,7 +276,6 @@ void norm_sum_gradients(const struct machine *mc, const float *dy, const struct 
     if (wanted) {
         struct job j = new_job(mc, s);
         j.g = dy;
-        push_blocks(&j, mc, &tmp);
         threads_for(mc, count_parts(s->n_pixels, s->c), gradients_part, &j);
     }
 }

@@ -49,8 +49,7 @@ void norm_sum_settle(const struct norm_sum *s, const double *sums, int n_parts, 
                      bool train);
 
 /* Last, for each part: dx of normalised terms. dy as norm_sum_gather left it. */
-void norm_sum_gradients(const struct machine *mc, const float *dy, const struct norm_sum *s,
-                        struct arena tmp);
+void norm_sum_gradients(const struct machine *mc, const float *dy, const struct norm_sum *s);
 
 size_t norm_sum_part_doubles(int n_terms, int c);
 

@@ -199,7 +199,7 @@ static void norm_sum_settle_backward(const struct op_io *io)
 static void norm_sum_bwd(const struct op_io *io)
 {
     struct norm_sum s = describe(io);
-    norm_sum_gradients(io->mc, io->dy.data, &s, io->tmp);
+    norm_sum_gradients(io->mc, io->dy.data, &s);
 }
 
 /* The output only where ReLU's mask is read from it. */

@@ -904,35 +904,50 @@ static void check_norm_sum_f32(struct kcheck *c)
     same(c, "y", b, a, 0, 0);
 }
 
+/* Some rows of a normalised map; with ReLU or without. */
+static struct kernel_norm_grad some_norm_grad(struct kcheck *c, size_t most_rows)
+{
+    struct kernel_norm_grad g = {.n_rows = a_size(c, most_rows), .c = 1 + (int)a_size(c, 150)};
+    size_t channels = (size_t)g.c, n = g.n_rows * channels;
+    g.x = whole(c, n);
+    g.dy = whole(c, n);
+    g.mean = whole(c, channels);
+    if (flip(c)) {
+        g.scale = whole(c, channels);
+        g.shift = whole(c, channels);
+    }
+    DESCRIBE("rows %zu, c %d, relu %d", g.n_rows, g.c, g.scale != NULL);
+    return g;
+}
+
 static void check_norm_grad_sums_f32(struct kcheck *c)
 {
-    size_t rows = a_size(c, 90), channels = 1 + a_size(c, 150), n = rows * channels;
-    float *x = whole(c, n), *dy = whole(c, n), *mean = whole(c, channels), *out[4];
+    struct kernel_norm_grad g = some_norm_grad(c, 90);
+    float *out[4];
     for (int i = 0; i < 4; i++) {
-        out[i] = whole(c, channels);
+        out[i] = whole(c, (size_t)g.c);
     }
-    DESCRIBE("rows %zu, c %zu", rows, channels);
-    c->ref->norm_grad_sums_f32(out[0], out[1], x, dy, mean, rows, (int)channels);
-    c->k->norm_grad_sums_f32(out[2], out[3], x, dy, mean, rows, (int)channels);
+    c->ref->norm_grad_sums_f32(out[0], out[1], &g);
+    c->k->norm_grad_sums_f32(out[2], out[3], &g);
     same(c, "sum_dy", out[2], out[0], 0, 0);
     same(c, "sum_dyx", out[3], out[1], 0, 0);
 }
 
 static void check_norm_grad_f32(struct kcheck *c)
 {
-    size_t rows = a_size(c, 40), channels = 1 + a_size(c, 150), n = rows * channels;
-    float *x = whole(c, n), *dy = whole(c, n), *p[4], *a = whole(c, n), *b = copy_of(c, a, n);
-    for (int i = 0; i < 4; i++) {
+    struct kernel_norm_grad g = some_norm_grad(c, 40);
+    size_t channels = (size_t)g.c, n = g.n_rows * channels;
+    float *p[3], *a = whole(c, n), *b = copy_of(c, a, n);
+    for (int i = 0; i < 3; i++) {
         p[i] = whole(c, channels);
     }
     bool add = flip(c);
-    DESCRIBE("rows %zu, c %zu, add %d", rows, channels, add);
-    c->ref->norm_grad_f32(a, x, dy, p[0], p[1], p[2], p[3], rows, (int)channels, add);
-    c->k->norm_grad_f32(b, x, dy, p[0], p[1], p[2], p[3], rows, (int)channels, add);
-    same(c, "dx", b, a, 0, 0);
+    c->ref->norm_grad_f32(a, &g, p[0], p[1], p[2], add);
+    c->k->norm_grad_f32(b, &g, p[0], p[1], p[2], add);
+    same(c, add ? "dx, added" : "dx", b, a, 0, 0);
     if (!add) {
-        c->k->norm_grad_f32(dy, x, dy, p[0], p[1], p[2], p[3], rows, (int)channels, false);
-        same(c, "dx in place", dy, a, 0, 0);
+        c->k->norm_grad_f32((float *)g.dy, &g, p[0], p[1], p[2], false);
+        same(c, "dx in place", g.dy, a, 0, 0);
     }
 }
 

@@ -10,43 +10,62 @@ enum { NORM_MAX_ACC = 8, NORM_MAX_KB = 4 };
 /* One column of KB registers; `last` are the lanes of the last, all of them unless tail. */
 #define NORM_PART(k) (tail && (k) == KB - 1)
 
-/* Sums over rows of a and of b, where a = f(x), b = g(x) (moments: a = x - mean, b = a a; with dy:
- * a = dy, b = dy (x - mean)). dy NULL: moments. Not two: a = x alone. */
-SIMD_INLINE void norm_sums(const int KB, const bool tail, const bool two, float *a, float *b,
-                           const float *x, const float *dy, const float *mean, size_t n_rows,
-                           size_t c, v_mask last)
+/* Of rows x: their sum; sums of d = x - mean and of d d; sums of dy and of dy d, or of what of dy
+ * passes ReLU. */
+enum norm_sums { NORM_ROWS, NORM_MOMENTS, NORM_GRAD, NORM_GRAD_RELU };
+
+/* The same columns of everything that the sums are made of. */
+struct norm_columns {
+    const float *x, *dy, *mean, *scale, *shift;
+    size_t n_rows, c;
+    v_mask last;
+};
+
+/* What a register of x, `at` floats from the first, adds to the sums sa and sb. */
+SIMD_INLINE void norm_add(const enum norm_sums what, const struct norm_columns *n, size_t at,
+                          const bool part, v_f32 mu, v_f32 scale, v_f32 shift, v_f32 *sa, v_f32 *sb)
 {
+    v_f32 v = v_get(n->x + at, part, n->last), d = what == NORM_ROWS ? v : v_sub(v, mu), f = d;
+    if (what == NORM_GRAD || what == NORM_GRAD_RELU) {
+        f = v_get(n->dy + at, part, n->last);
+    }
+    if (what == NORM_GRAD_RELU) {
+        f = v_drop_le(f, v_fma(v, scale, shift), v_zero());
+    }
+    *sa = v_add(*sa, f);
+    if (what != NORM_ROWS) {
+        *sb = v_fma(f, d, *sb);
+    }
+}
+
+SIMD_INLINE void norm_sums(const int KB, const bool tail, const enum norm_sums what, float *a,
+                           float *b, const struct norm_columns *n)
+{
+    const bool two = what != NORM_ROWS, relu = what == NORM_GRAD_RELU;
     const int U = NORM_MAX_ACC / KB > 4 && two ? 4 : NORM_MAX_ACC / KB;
-    v_f32 sa[NORM_MAX_ACC], sb[NORM_MAX_ACC], mu[NORM_MAX_KB];
+    v_f32 sa[NORM_MAX_ACC], sb[NORM_MAX_ACC];
+    v_f32 mu[NORM_MAX_KB], scale[NORM_MAX_KB], shift[NORM_MAX_KB];
     V_FOR (i, NORM_MAX_ACC) {
         sa[i] = sb[i] = v_zero();
     }
     V_FOR (k, KB) {
-        mu[k] = two ? v_get(mean + k * VL, NORM_PART(k), last) : v_zero();
+        mu[k] = two ? v_get(n->mean + k * VL, NORM_PART(k), n->last) : v_zero();
+        scale[k] = relu ? v_get(n->scale + k * VL, NORM_PART(k), n->last) : v_zero();
+        shift[k] = relu ? v_get(n->shift + k * VL, NORM_PART(k), n->last) : v_zero();
     }
     size_t r = 0;
-    for (; r + (size_t)U <= n_rows; r += (size_t)U) {
+    for (; r + (size_t)U <= n->n_rows; r += (size_t)U) {
         V_FOR (u, U) {
             V_FOR (k, KB) {
-                const size_t at = (r + (size_t)u) * c + (size_t)k * VL;
-                v_f32 v = v_get(x + at, NORM_PART(k), last), d = two ? v_sub(v, mu[k]) : v;
-                v_f32 f = dy ? v_get(dy + at, NORM_PART(k), last) : d;
-                sa[u * KB + k] = v_add(sa[u * KB + k], f);
-                if (two) {
-                    sb[u * KB + k] = v_fma(f, d, sb[u * KB + k]);
-                }
+                norm_add(what, n, (r + (size_t)u) * n->c + (size_t)k * VL, NORM_PART(k), mu[k],
+                         scale[k], shift[k], &sa[u * KB + k], &sb[u * KB + k]);
             }
         }
     }
-    for (; r < n_rows; r++) {
+    for (; r < n->n_rows; r++) {
         V_FOR (k, KB) {
-            const size_t at = r * c + (size_t)k * VL;
-            v_f32 v = v_get(x + at, NORM_PART(k), last), d = two ? v_sub(v, mu[k]) : v;
-            v_f32 f = dy ? v_get(dy + at, NORM_PART(k), last) : d;
-            sa[k] = v_add(sa[k], f);
-            if (two) {
-                sb[k] = v_fma(f, d, sb[k]);
-            }
+            norm_add(what, n, r * n->c + (size_t)k * VL, NORM_PART(k), mu[k], scale[k], shift[k],
+                     &sa[k], &sb[k]);
         }
     }
     V_FOR (k, KB) {
@@ -54,47 +73,33 @@ SIMD_INLINE void norm_sums(const int KB, const bool tail, const bool two, float 
             sa[k] = v_add(sa[k], sa[(u + 1) * KB + k]);
             sb[k] = v_add(sb[k], sb[(u + 1) * KB + k]);
         }
-        v_put(a + k * VL, sa[k], NORM_PART(k), last);
+        v_put(a + k * VL, sa[k], NORM_PART(k), n->last);
         if (two) {
-            v_put(b + k * VL, sb[k], NORM_PART(k), last);
+            v_put(b + k * VL, sb[k], NORM_PART(k), n->last);
         }
     }
 }
 
 /* CALL(KB, tail) for each group of columns from `j`; `last` is set for it. */
+#define NORM_CASE(kb, KB, tail, CALL)                                                              \
+    case kb: {                                                                                     \
+        CALL(KB, tail);                                                                            \
+        break;                                                                                     \
+    }
 #define NORM_COLUMNS(c, CALL)                                                                      \
     for (int j = 0; j < (c); j += NORM_MAX_KB * VL) {                                              \
         const int left = (c)-j, kb = left >= NORM_MAX_KB * VL ? NORM_MAX_KB : DIV_UP(left, VL);    \
         const v_mask last = v_first(left - (kb - 1) * VL);                                         \
-        if (left >= NORM_MAX_KB * VL) {                                                            \
-            CALL(4, false);                                                                        \
-        } else if (left % VL == 0) {                                                               \
-            switch (kb) {                                                                          \
-            case 1:                                                                                \
-                CALL(1, false);                                                                    \
-                break;                                                                             \
-            case 2:                                                                                \
-                CALL(2, false);                                                                    \
-                break;                                                                             \
-            default:                                                                               \
-                CALL(3, false);                                                                    \
-                break;                                                                             \
-            }                                                                                      \
-        } else {                                                                                   \
-            switch (kb) {                                                                          \
-            case 1:                                                                                \
-                CALL(1, true);                                                                     \
-                break;                                                                             \
-            case 2:                                                                                \
-                CALL(2, true);                                                                     \
-                break;                                                                             \
-            case 3:                                                                                \
-                CALL(3, true);                                                                     \
-                break;                                                                             \
-            default:                                                                               \
-                CALL(4, true);                                                                     \
-                break;                                                                             \
-            }                                                                                      \
+        const bool whole = left >= NORM_MAX_KB * VL || left % VL == 0;                             \
+        switch (whole ? kb : -kb) {                                                                \
+            NORM_CASE(1, 1, false, CALL)                                                           \
+            NORM_CASE(2, 2, false, CALL)                                                           \
+            NORM_CASE(3, 3, false, CALL)                                                           \
+            NORM_CASE(4, 4, false, CALL)                                                           \
+            NORM_CASE(-1, 1, true, CALL)                                                           \
+            NORM_CASE(-2, 2, true, CALL)                                                           \
+            NORM_CASE(-3, 3, true, CALL)                                                           \
+            NORM_CASE(-4, 4, true, CALL)                                                           \
         }                                                                                          \
     }
 
@@ -102,7 +107,8 @@ void SIMD_NAME(norm_row_sum_f32)(float *sum, const float *x, size_t n_rows, int 
 {
     float part_sum[NORM_MAX_KB * VL];
 #define CALL(KB, tail)                                                                             \
-    norm_sums(KB, tail, false, part_sum, NULL, x + j, NULL, NULL, n_rows, (size_t)c, last);        \
+    const struct norm_columns n = {.x = x + j, .n_rows = n_rows, .c = (size_t)c, .last = last};    \
+    norm_sums(KB, tail, NORM_ROWS, part_sum, NULL, &n);                                            \
     for (int i = 0; i < MIN(left, NORM_MAX_KB * VL); i++) {                                        \
         sum[j + i] += part_sum[i];                                                                 \
     }
@@ -115,27 +121,46 @@ void SIMD_NAME(norm_moments_f32)(float *mean, float *sum, float *sum2, const flo
 {
     float share = n_rows > 0 ? 1 / (float)n_rows : 0;
 #define CALL(KB, tail)                                                                             \
-    norm_sums(KB, tail, false, mean + j, NULL, x + j, NULL, NULL, n_rows, (size_t)c, last);        \
+    const struct norm_columns n = {                                                                \
+        .x = x + j, .mean = mean + j, .n_rows = n_rows, .c = (size_t)c, .last = last};             \
+    norm_sums(KB, tail, NORM_ROWS, mean + j, NULL, &n);                                            \
     for (int i = j; i < j + MIN(left, NORM_MAX_KB * VL); i++) {                                    \
         mean[i] *= share;                                                                          \
     }                                                                                              \
-    norm_sums(KB, tail, true, sum + j, sum2 + j, x + j, NULL, mean + j, n_rows, (size_t)c, last)
+    norm_sums(KB, tail, NORM_MOMENTS, sum + j, sum2 + j, &n)
     NORM_COLUMNS(c, CALL)
 #undef CALL
 }
 
-void SIMD_NAME(norm_grad_sums_f32)(float *sum_dy, float *sum_dyx, const float *x, const float *dy,
-                                   const float *mean, size_t n_rows, int c){
+/* The columns of g from j on. */
+SIMD_INLINE struct norm_columns norm_columns(const struct kernel_norm_grad *g, int j, v_mask last)
+{
+    return (struct norm_columns){.x = g->x + j,
+                                 .dy = g->dy + j,
+                                 .mean = g->mean + j,
+                                 .scale = g->scale ? g->scale + j : NULL,
+                                 .shift = g->scale ? g->shift + j : NULL,
+                                 .n_rows = g->n_rows,
+                                 .c = (size_t)g->c,
+                                 .last = last};
+}
+
+void SIMD_NAME(norm_grad_sums_f32)(float *sum_dy, float *sum_dyx, const struct kernel_norm_grad *g)
+{
 #define CALL(KB, tail)                                                                             \
-    norm_sums(KB, tail, true, sum_dy + j, sum_dyx + j, x + j, dy + j, mean + j, n_rows, (size_t)c, \
-              last)
-    NORM_COLUMNS(c, CALL)
+    const struct norm_columns n = norm_columns(g, j, last);                                        \
+    if (n.scale) {                                                                                 \
+        norm_sums(KB, tail, NORM_GRAD_RELU, sum_dy + j, sum_dyx + j, &n);                          \
+    } else {                                                                                       \
+        norm_sums(KB, tail, NORM_GRAD, sum_dy + j, sum_dyx + j, &n);                               \
+    }
+    NORM_COLUMNS(g->c, CALL)
 #undef CALL
 }
 
 SIMD_INLINE
-    void norm_apply(const int KB, const bool tail, float *y, const float *x, const float *scale,
-                    const float *shift, size_t n_rows, size_t c, bool relu, bool add, v_mask last)
+void norm_apply(const int KB, const bool tail, float *y, const float *x, const float *scale,
+                const float *shift, size_t n_rows, size_t c, bool relu, bool add, v_mask last)
 {
     v_f32 a[NORM_MAX_KB], b[NORM_MAX_KB];
     V_FOR (k, KB) {
@@ -216,34 +241,45 @@ void SIMD_NAME(norm_sum_f32)(const struct kernel_norm_sum *given)
 #undef CALL
 }
 
-SIMD_INLINE void norm_grad(const int KB, const bool tail, float *dx, const float *x,
-                           const float *dy, const float *mean, const float *a, const float *b,
-                           const float *d, size_t n_rows, size_t c, bool add, v_mask last)
+SIMD_INLINE void norm_grad(const int KB, const bool tail, const bool relu, float *dx,
+                           const struct norm_columns *n, const float *a, const float *b,
+                           const float *d, bool add)
 {
     v_f32 va[NORM_MAX_KB], vb[NORM_MAX_KB], vd[NORM_MAX_KB], mu[NORM_MAX_KB];
+    v_f32 scale[NORM_MAX_KB], shift[NORM_MAX_KB];
+    const v_mask last = n->last;
     V_FOR (k, KB) {
         va[k] = v_get(a + k * VL, NORM_PART(k), last);
         vb[k] = v_get(b + k * VL, NORM_PART(k), last);
         vd[k] = v_get(d + k * VL, NORM_PART(k), last);
-        mu[k] = v_get(mean + k * VL, NORM_PART(k), last);
+        mu[k] = v_get(n->mean + k * VL, NORM_PART(k), last);
+        scale[k] = relu ? v_get(n->scale + k * VL, NORM_PART(k), last) : v_zero();
+        shift[k] = relu ? v_get(n->shift + k * VL, NORM_PART(k), last) : v_zero();
     }
-    for (size_t r = 0; r < n_rows; r++, x += c, dy += c, dx += c) {
+    const float *x = n->x, *dy = n->dy;
+    const size_t c = n->c;
+    for (size_t r = n->n_rows; r > 0; r--, x += c, dy += c, dx += c) {
         V_FOR (k, KB) {
-            v_f32 xm = v_sub(v_get(x + k * VL, NORM_PART(k), last), mu[k]);
-            v_f32 v = v_fma(va[k], v_get(dy + k * VL, NORM_PART(k), last), v_fma(vb[k], xm, vd[k]));
+            v_f32 xk = v_get(x + k * VL, NORM_PART(k), last), xm = v_sub(xk, mu[k]);
+            v_f32 g = v_get(dy + k * VL, NORM_PART(k), last);
+            g = relu ? v_drop_le(g, v_fma(xk, scale[k], shift[k]), v_zero()) : g;
+            v_f32 v = v_fma(va[k], g, v_fma(vb[k], xm, vd[k]));
             v = add ? v_add(v_get(dx + k * VL, NORM_PART(k), last), v) : v;
             v_put(dx + k * VL, v, NORM_PART(k), last);
         }
     }
 }
 
-void SIMD_NAME(norm_grad_f32)(float *dx, const float *x, const float *dy, const float *mean,
-                              const float *a, const float *b, const float *d, size_t n_rows, int c,
-                              bool add)
+void SIMD_NAME(norm_grad_f32)(float *dx, const struct kernel_norm_grad *g, const float *a,
+                              const float *b, const float *d, bool add)
 {
 #define CALL(KB, tail)                                                                             \
-    norm_grad(KB, tail, dx + j, x + j, dy + j, mean + j, a + j, b + j, d + j, n_rows, (size_t)c,   \
-              add, last)
-    NORM_COLUMNS(c, CALL)
+    const struct norm_columns n = norm_columns(g, j, last);                                        \
+    if (n.scale) {                                                                                 \
+        norm_grad(KB, tail, true, dx + j, &n, a + j, b + j, d + j, add);                           \
+    } else {                                                                                       \
+        norm_grad(KB, tail, false, dx + j, &n, a + j, b + j, d + j, add);                          \
+    }
+    NORM_COLUMNS(g->c, CALL)
 #undef CALL
 }

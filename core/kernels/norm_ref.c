@@ -56,29 +56,34 @@ void norm_sum_f32__ref(const struct kernel_norm_sum *s)
     }
 }
 
-void norm_grad_sums_f32__ref(float *sum_dy, float *sum_dyx, const float *x, const float *dy,
-                             const float *mean, size_t n_rows, int c)
+/* The gradient that counts. */
+static float norm_dy(const struct kernel_norm_grad *g, size_t at, int j)
 {
-    for (int j = 0; j < c; j++) {
+    return g->scale && g->x[at] * g->scale[j] + g->shift[j] <= 0 ? 0 : g->dy[at];
+}
+
+void norm_grad_sums_f32__ref(float *sum_dy, float *sum_dyx, const struct kernel_norm_grad *g)
+{
+    for (int j = 0; j < g->c; j++) {
         sum_dy[j] = sum_dyx[j] = 0;
     }
-    for (size_t i = 0; i < n_rows; i++) {
-        for (int j = 0; j < c; j++) {
-            size_t at = i * (size_t)c + (size_t)j;
-            sum_dy[j] += dy[at];
-            sum_dyx[j] += dy[at] * (x[at] - mean[j]);
+    for (size_t i = 0; i < g->n_rows; i++) {
+        for (int j = 0; j < g->c; j++) {
+            size_t at = i * (size_t)g->c + (size_t)j;
+            float dy = norm_dy(g, at, j);
+            sum_dy[j] += dy;
+            sum_dyx[j] += dy * (g->x[at] - g->mean[j]);
         }
     }
 }
 
-void norm_grad_f32__ref(float *dx, const float *x, const float *dy, const float *mean,
-                        const float *a, const float *b, const float *d, size_t n_rows, int c,
-                        bool add)
+void norm_grad_f32__ref(float *dx, const struct kernel_norm_grad *g, const float *a, const float *b,
+                        const float *d, bool add)
 {
-    for (size_t i = 0; i < n_rows; i++) {
-        for (int j = 0; j < c; j++) {
-            size_t at = i * (size_t)c + (size_t)j;
-            float v = a[j] * dy[at] + b[j] * (x[at] - mean[j]) + d[j];
+    for (size_t i = 0; i < g->n_rows; i++) {
+        for (int j = 0; j < g->c; j++) {
+            size_t at = i * (size_t)g->c + (size_t)j;
+            float v = a[j] * norm_dy(g, at, j) + b[j] * (g->x[at] - g->mean[j]) + d[j];
             dx[at] = add ? dx[at] + v : v;
         }
     }
