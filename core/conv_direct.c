@@ -180,7 +180,7 @@ static void direct_flat_item(void *ctx, int item, int i_thread)
             d->j->mc->k->vec_act_f32(copy, x, rows * c, KERNEL_RELU);
             x = copy;
         }
-        direct_flat_pixels(d, x, p, rows, far ? MIN(step, n - p - rows) : 0);
+        direct_flat_pixels(d, x, p, rows, far || !d->in_place ? MIN(step, n - p - rows) : 0);
     }
 }
 

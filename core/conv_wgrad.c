@@ -184,7 +184,7 @@ static void wgrad_flat_block(const struct wgrad_job *w, float *dw, const float *
                                 .n_rows = (size_t)(r1 - r0),
                                 .n_cols = w->flip ? s->c : kg,
                                 .accumulate = !fresh};
-        if (w->far && g == 0) {
+        if ((w->far || w->j->relu_in) && g == 0) {
             m.ahead[0] = ahead[0];
             m.ahead[1] = ahead[1];
         }
