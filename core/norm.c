@@ -7,9 +7,11 @@
 
 /*
  * Rows are cut into parts (at most NORM_MAX_PARTS, by size alone) and a part into blocks that stay
- * in L1 between the two sweeps over them. A block is summed in float by the kernel, blocks and
- * parts are combined in double, in index order: mean and squares by the formula for the union of
- * two samples [Chan1979].
+ * in L1. A block is summed in float by the kernel, around the mean of the blocks before it (the
+ * first one around its own), blocks and parts are combined in double, in index order: mean and
+ * squares by the formula for the union of two samples [Chan1979]. Where a block lies far from those
+ * before it, what its float squares lose is little beside the distance, which is part of the
+ * variance.
  */
 enum { NORM_BLOCK_FLOATS = 4096, NORM_MAX_PARTS = 64, NORM_MIN_PART_FLOATS = 16384 };
 
@@ -70,24 +72,35 @@ static void norm_part_range(const struct norm_job *j, int i_part, size_t *first,
     *last = MIN(j->n_rows, *first + j->rows_a_part);
 }
 
+/* The mean of some rows, or a number near it. */
+static void norm_near_mean(const struct norm_job *j, float *mean, size_t at, size_t rows)
+{
+    memset(mean, 0, (size_t)j->c * sizeof *mean);
+    j->k->norm_row_sum_f32(mean, j->x + at * (size_t)j->c, rows, j->c);
+    j->k->vec_scale_f32(mean, 1 / (float)rows, mean, (size_t)j->c);
+}
+
 static void norm_stats_part(void *ctx, int i_part, int i_thread)
 {
     const struct norm_job *j = ctx;
     size_t c = (size_t)j->c, first, last;
     norm_part_range(j, i_part, &first, &last);
-    float *m = j->block + (size_t)i_thread * 3 * c, *s = m + c, *s2 = s + c;
+    float *around = j->block + (size_t)i_thread * 3 * c, *s = around + c, *s2 = s + c;
     double *mean = j->parts + (size_t)i_part * 2 * c, *m2 = mean + c;
     memset(mean, 0, 2 * c * sizeof *mean);
     for (size_t at = first; at < last; at += j->rows_a_block) {
         size_t rows = MIN(j->rows_a_block, last - at);
         double n = (double)rows, before = (double)(at - first);
-        j->k->norm_moments_f32(m, s, s2, j->x + at * c, rows, j->c);
+        if (at == first) {
+            norm_near_mean(j, around, at, rows);
+        }
+        j->k->norm_moments_f32(s, s2, around, j->x + at * c, rows, j->c);
         for (size_t i = 0; i < c; i++) {
-            /* The float mean is a little off; sum says by how much. */
-            double left = (double)s[i] / n;
-            double own_m2 = MAX(0.0, (double)s2[i] - left * (double)s[i]);
+            double off = (double)s[i] / n;
+            double own_m2 = MAX(0.0, (double)s2[i] - off * (double)s[i]);
             own_m2 = (double)s2[i] != (double)s2[i] ? (double)s2[i] : own_m2; /* NaN is passed on */
-            norm_add(&mean[i], &m2[i], before, (double)m[i] + left, own_m2, n);
+            norm_add(&mean[i], &m2[i], before, (double)around[i] + off, own_m2, n);
+            around[i] = (float)mean[i];
         }
     }
 }

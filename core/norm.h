@@ -10,8 +10,8 @@
 
 size_t norm_scratch_bytes(const struct machine *mc, size_t n_pixels, int c);
 
-/* mean[c] and biased var[c] of x[n_pixels, c]; a second pass around the mean, so that var >= 0
- * always. */
+/* mean[c] and biased var[c] of x[n_pixels, c]; squares are taken around a mean, so that nothing is
+ * lost where it is large beside the deviation, and var >= 0 always. */
 void norm_stats(const struct machine *mc, float *mean, float *var, const float *x, size_t n_pixels,
                 int c, struct arena tmp);
 

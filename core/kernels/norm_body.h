@@ -116,17 +116,12 @@ void SIMD_NAME(norm_row_sum_f32)(float *sum, const float *x, size_t n_rows, int 
 #undef CALL
 }
 
-void SIMD_NAME(norm_moments_f32)(float *mean, float *sum, float *sum2, const float *x,
+void SIMD_NAME(norm_moments_f32)(float *sum, float *sum2, const float *mean, const float *x,
                                  size_t n_rows, int c)
 {
-    float share = n_rows > 0 ? 1 / (float)n_rows : 0;
 #define CALL(KB, tail)                                                                             \
     const struct norm_columns n = {                                                                \
         .x = x + j, .mean = mean + j, .n_rows = n_rows, .c = (size_t)c, .last = last};             \
-    norm_sums(KB, tail, NORM_ROWS, mean + j, NULL, &n);                                            \
-    for (int i = j; i < j + MIN(left, NORM_MAX_KB * VL); i++) {                                    \
-        mean[i] *= share;                                                                          \
-    }                                                                                              \
     norm_sums(KB, tail, NORM_MOMENTS, sum + j, sum2 + j, &n)
     NORM_COLUMNS(c, CALL)
 #undef CALL

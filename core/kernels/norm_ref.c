@@ -3,19 +3,11 @@
 
 #include "core/kernels/declare.h"
 
-void norm_moments_f32__ref(float *mean, float *sum, float *sum2, const float *x, size_t n_rows,
-                           int c)
+void norm_moments_f32__ref(float *sum, float *sum2, const float *mean, const float *x,
+                           size_t n_rows, int c)
 {
     for (int j = 0; j < c; j++) {
-        mean[j] = sum[j] = sum2[j] = 0;
-    }
-    for (size_t i = 0; i < n_rows; i++) {
-        for (int j = 0; j < c; j++) {
-            mean[j] += x[i * (size_t)c + (size_t)j];
-        }
-    }
-    for (int j = 0; j < c && n_rows > 0; j++) {
-        mean[j] *= 1 / (float)n_rows;
+        sum[j] = sum2[j] = 0;
     }
     for (size_t i = 0; i < n_rows; i++) {
         for (int j = 0; j < c; j++) {
