@@ -57,13 +57,20 @@ struct kernel_ahead {
     size_t n;
 };
 
+/* Further lines of n_rows: n of them, each so many floats of x and y on from the one before. */
+struct kernel_lines {
+    int n;
+    ptrdiff_t x, y;
+};
+
 /*
  * y[r * y_row + j] = post(sum over taps t and i < taps[t].n of
  *                         x[taps[t].x + r * x_row + i * x_inner] w[taps[t].w + i * w_inner + j])
  * for r < n_rows, j < n_cols; the sum is taken in this order. accumulate: it begins with y instead
- * of 0 (then post must be NULL). One shape for all the dense work: rows are pixels and i channels
- * (convolution forward, backward data, 1x1), or rows are channels and i pixels (backward weights),
- * or both are what a matrix product says.
+ * of 0 (then post must be NULL). The same for each of `more` lines (bf16_taps knows none). One
+ * shape for all the dense work: rows are pixels and i channels (convolution forward, backward data,
+ * 1x1), or rows are channels and i pixels (backward weights), or both are what a matrix product
+ * says.
  */
 struct kernel_gemm {
     const float *x, *w;
@@ -75,6 +82,7 @@ struct kernel_gemm {
     int n_cols;
     bool accumulate;
     const struct kernel_post *post;
+    struct kernel_lines more;
     struct kernel_ahead ahead[2];
 };
 

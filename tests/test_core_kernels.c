@@ -417,6 +417,14 @@ static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *)
         }
     }
     size_t n_y = rows > 0 && cols > 0 ? (rows - 1) * y_row + cols : 0;
+    struct kernel_lines more = {0};
+    if (!pairs && n_y > 0 && c->round % 3 == 0) {
+        more.n = (int)rng_below(&c->rng, 4);
+        more.x = (ptrdiff_t)rng_below(&c->rng, 40);
+        more.y = (ptrdiff_t)(n_y + rng_below(&c->rng, 3));
+        x_end += x_end > 0 ? (size_t)(more.n * more.x) : 0;
+        n_y += (size_t)(more.n * more.y);
+    }
     const float *x = factors(c, x_end, pairs), *w = factors(c, w_end, pairs);
     float *y = whole(c, n_y), *y2 = copy_of(c, y, n_y);
     struct kernel_post post = some_post(c, n_y, cols, true);
@@ -434,9 +442,10 @@ static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *)
                             .n_cols = (int)cols,
                             .accumulate = how == 1,
                             .post = how == 2 ? &post : NULL,
+                            .more = more,
                             /* A hint of any length changes nothing. */
                             .ahead = {{x, c->round % 3 ? x_end : 0}, {w, c->round % 7 * 50}}};
-    DESCRIBE("rows %zu, cols %zu, taps %d, %s", rows, cols, n_taps,
+    DESCRIBE("lines %d, rows %zu, cols %zu, taps %d, %s", 1 + more.n, rows, cols, n_taps,
              how == 0   ? "plain"
              : how == 1 ? "accumulate"
                         : "post");

@@ -4,30 +4,39 @@
 #include "core/kernels/declare.h"
 #include "core/kernels/finish_ref.h"
 
-void gemm_taps_f32__ref(const struct kernel_gemm *g)
+/* One row of the product, from x on to y + at. */
+static void gemm_row(const struct kernel_gemm *g, const float *x_row, ptrdiff_t at_row)
 {
     /* Columns are done sixteen at a time, so that the compiler may use what vectors it has. */
     enum { COLS = 16 };
-    for (size_t r = 0; r < g->n_rows; r++) {
-        for (int j0 = 0; j0 < g->n_cols; j0 += COLS) {
-            int cols = MIN(g->n_cols - j0, (int)COLS);
-            ptrdiff_t at = (ptrdiff_t)r * g->y_row + j0;
-            float sum[COLS];
-            for (int j = 0; j < cols; j++) {
-                sum[j] = g->accumulate ? g->y[at + j] : 0;
-            }
-            for (int t = 0; t < g->n_taps; t++) {
-                const float *x = g->x + g->taps[t].x + (ptrdiff_t)r * g->x_row;
-                const float *w = g->w + g->taps[t].w + j0;
-                for (int i = 0; i < g->taps[t].n; i++, x += g->x_inner, w += g->w_inner) {
-                    for (int j = 0; j < cols; j++) {
-                        sum[j] += *x * w[j];
-                    }
+    for (int j0 = 0; j0 < g->n_cols; j0 += COLS) {
+        int cols = MIN(g->n_cols - j0, (int)COLS);
+        ptrdiff_t at = at_row + j0;
+        float sum[COLS];
+        for (int j = 0; j < cols; j++) {
+            sum[j] = g->accumulate ? g->y[at + j] : 0;
+        }
+        for (int t = 0; t < g->n_taps; t++) {
+            const float *x = x_row + g->taps[t].x;
+            const float *w = g->w + g->taps[t].w + j0;
+            for (int i = 0; i < g->taps[t].n; i++, x += g->x_inner, w += g->w_inner) {
+                for (int j = 0; j < cols; j++) {
+                    sum[j] += *x * w[j];
                 }
             }
-            for (int j = 0; j < cols; j++) {
-                g->y[at + j] = g->post ? finish_ref(g->post, sum[j], g->y, at + j, j0 + j) : sum[j];
-            }
+        }
+        for (int j = 0; j < cols; j++) {
+            g->y[at + j] = g->post ? finish_ref(g->post, sum[j], g->y, at + j, j0 + j) : sum[j];
+        }
+    }
+}
+
+void gemm_taps_f32__ref(const struct kernel_gemm *g)
+{
+    for (int l = 0; l <= g->more.n; l++) {
+        for (size_t r = 0; r < g->n_rows; r++) {
+            gemm_row(g, g->x + l * g->more.x + (ptrdiff_t)r * g->x_row,
+                     l * g->more.y + (ptrdiff_t)r * g->y_row);
         }
     }
 }
