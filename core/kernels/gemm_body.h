@@ -376,6 +376,12 @@ SIMD_INLINE gemm_tile_fn *const *gemm_tiles_of(const struct kernel_gemm *g, int 
 static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, int n_vec)
 {
     unsigned n_blocks = ((unsigned)n_vec + SIMD_COLS - 1) / SIMD_COLS;
+    /* Tiles twice as tall and half as wide: weights come from L2 half as often (7 rows of 288
+     * terms, 64 channels: .89 -> .99 of the peak). */
+    if (SIMD_COLS == 4 && n_vec % 4 == 0 && g->n_rows > gemm_most_rows[4] &&
+        g->n_rows <= gemm_most_rows[2]) {
+        n_blocks *= 2;
+    }
     struct ahead ahead;
     const bool far = g->ahead[0].n + g->ahead[1].n > 0;
     if (far) { /* only where it is used: many calls are short */
