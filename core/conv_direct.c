@@ -4,14 +4,14 @@
  * A row of output pixels is one call: its taps are the kernel's places, each a run of channels. The
  * rows of input a call reads are copied (through ReLU if asked) into a ring of kernel-height rows
  * with a halo of zeros left and right; the ring stays in L1 and each row is copied once. Rows above
- * and below the image are taps left out. 1x1 convolutions of stride 1 read their input in place,
- * all pixels of the batch as one long row.
+ * and below the image are taps left out. 1x1 convolutions of stride 1 are conv_flat.c's.
  *
  * Backward data is the same with weights transposed; conv_rows.h says how strides are met.
  *
  * Each output is one chain of fused multiply-adds in a fixed order: |error| <= n u sum |a||b| with
  * n the number of terms and u = 2^-24.
  */
+#include "core/conv_flat.h"
 #include "core/conv_room.h"
 #include "core/conv_rows.h"
 #include "core/kernel.h"
@@ -19,9 +19,6 @@
 
 #include <string.h>
 
-/* Pixels of 1x1 convolutions that one item does (fewer where threads had none else), and floats of
- * them copied at once under ReLU (16 KiB: a third of the smallest L1). */
-enum { DIRECT_FLAT_PIXELS = 1024, DIRECT_MIN_FLAT_PIXELS = 28, DIRECT_FLAT_FLOATS = 4096 };
 /* Source channels from which on a strided row takes long enough to ask for the next one; writes at
  * stride 1 the processor foresees. */
 enum { DIRECT_FAR_CHANNELS = 16 };
@@ -33,15 +30,13 @@ enum { DIRECT_MIN_BAND = 4 };
 struct direct_job {
     const struct conv_job *j;
     struct conv_rows m;
-    const float *w;           /* [kh, kw, src_c / groups, dst_c] */
-    const float *src;         /* [n, src_h, src_w, src_c] */
-    bool flat;                /* 1x1: pixels in place */
-    bool in_place;            /* rows are read where they are */
-    bool far;                 /* the next destination row is asked for */
-    bool any_post;            /* something is done to sums, or they go on from what is there */
-    size_t row_floats;        /* one copied row */
-    int n_bands, band;        /* bands an image, rows a band */
-    size_t n_flat, flat_item; /* pixels in all, pixels an item; for 1x1 of stride 1 */
+    const float *w;    /* [kh, kw, src_c / groups, dst_c] */
+    const float *src;  /* [n, src_h, src_w, src_c] */
+    bool in_place;     /* rows are read where they are */
+    bool far;          /* the next destination row is asked for */
+    bool any_post;     /* something is done to sums, or they go on from what is there */
+    size_t row_floats; /* one copied row */
+    int n_bands, band; /* bands an image, rows a band */
     struct conv_phase *phases;
     float *rings;              /* [n_threads][n_slots * row_floats] */
     struct kernel_tap *taps;   /* [n_threads][kh * kw] */
@@ -54,10 +49,6 @@ static struct direct_job direct_plan(const struct machine *mc, const struct conv
                                      enum conv_dir dir, bool relu_in)
 {
     struct direct_job d = {.m = conv_rows_of(s, dir), .n_bands = 1};
-    d.flat = s->kh == 1 && s->kw == 1 && s->pad == 0 && s->stride == 1;
-    d.n_flat = (size_t)s->n * (size_t)d.m.src_h * (size_t)d.m.src_w;
-    size_t share = MAX(DIV_UP(d.n_flat, (size_t)mc->n_threads), (size_t)DIRECT_MIN_FLAT_PIXELS);
-    d.flat_item = MIN(share, (size_t)DIRECT_FLAT_PIXELS);
     d.in_place = !relu_in && d.m.left == 0 && d.m.right == 0;
     d.row_floats = (size_t)(d.m.left + d.m.src_w + d.m.right) * (size_t)d.m.src_c;
     if (mc->n_threads > 1 && s->n < 4 * mc->n_threads) {
@@ -79,9 +70,7 @@ static size_t direct_weights(const struct conv_shape *s)
 
 static size_t direct_ring_floats(const struct direct_job *d)
 {
-    size_t flat = (size_t)MAX(DIRECT_FLAT_FLOATS, 28 * d->m.src_c);
-    size_t ring = (size_t)d->m.n_slots * d->row_floats;
-    return arena_round((d->flat ? MAX(flat, ring) : ring) * sizeof(float)) / sizeof(float);
+    return arena_round((size_t)d->m.n_slots * d->row_floats * sizeof(float)) / sizeof(float);
 }
 
 /* Transpose the weights of a tap within each group, [c/g, k] to [k/g, c]. The columns of a kernel
@@ -122,66 +111,12 @@ bool conv_direct_post(const struct conv_job *j, struct kernel_post *post, size_t
 }
 
 /* The same for gemm_taps: adding alone is to begin the sums with what is there. */
-static void direct_gemm_post(const struct direct_job *d, struct kernel_gemm *g,
-                             struct kernel_post *post, size_t at, int col)
+void conv_direct_gemm_post(const struct conv_job *j, struct kernel_gemm *g,
+                           struct kernel_post *post, size_t at, int col)
 {
-    bool any = conv_direct_post(d->j, post, at, col);
-    g->accumulate = any && !d->j->post && !d->j->mask;
+    bool any = conv_direct_post(j, post, at, col);
+    g->accumulate = any && !j->post && !j->mask;
     g->post = any && !g->accumulate ? post : NULL;
-}
-
-/* Pixels p0 .. p0 + n of a 1x1 convolution, read at x. n_ahead: so many follow, to be asked for; 0
- * where all is near. */
-static void direct_flat_pixels(const struct direct_job *d, const float *x, size_t p0, size_t n,
-                               size_t n_ahead)
-{
-    int groups = d->j->s->groups, sg = d->m.src_c / groups, dg = d->m.dst_c / groups;
-    size_t next = p0 + n, src_c = (size_t)d->m.src_c, dst_c = (size_t)d->m.dst_c;
-    struct kernel_tap tap = {.n = sg};
-    struct kernel_post post;
-    for (int i = 0; i < groups; i++) {
-        size_t at = p0 * (size_t)d->m.dst_c + (size_t)(i * dg);
-        struct kernel_gemm g = {.x = x + i * sg,
-                                .w = d->w + i * dg,
-                                .y = d->j->out + at,
-                                .taps = &tap,
-                                .n_taps = 1,
-                                .x_row = d->m.src_c,
-                                .x_inner = 1,
-                                .w_inner = d->m.dst_c,
-                                .y_row = d->m.dst_c,
-                                .n_rows = n,
-                                .n_cols = dg};
-        if (n_ahead > 0 && i == 0) {
-            g.ahead[0] = (struct kernel_ahead){d->src + next * src_c, n_ahead * src_c};
-            g.ahead[1] = (struct kernel_ahead){d->j->out + next * dst_c, n_ahead * dst_c};
-        }
-        direct_gemm_post(d, &g, &post, at, i * dg);
-        d->j->mc->k->gemm_taps_f32(&g);
-    }
-}
-
-static void direct_flat_item(void *ctx, int item, int i_thread)
-{
-    const struct direct_job *d = ctx;
-    size_t c = (size_t)d->m.src_c;
-    size_t n = d->n_flat;
-    size_t p = (size_t)item * d->flat_item, end = MIN(n, p + d->flat_item);
-    size_t step = MAX((size_t)28, DIRECT_FLAT_FLOATS / c);
-    float *copy = d->rings + (size_t)i_thread * direct_ring_floats(d);
-    /* Narrower registers multiply more slowly: there the processor itself foresees more. */
-    size_t dst_c = (size_t)d->m.dst_c, widest = MAX(c, dst_c);
-    bool far = d->j->mc->tier >= CPU_AVX512 ? n * (c + dst_c) > CONV_FAR_FLOATS
-                                            : c > 16 && widest > 64 && n * widest > CONV_FAR_FLOATS;
-    for (; p < end; p += step) {
-        size_t rows = MIN(step, end - p);
-        const float *x = d->src + p * c;
-        if (!d->in_place) {
-            d->j->mc->k->vec_act_f32(copy, x, rows * c, KERNEL_RELU);
-            x = copy;
-        }
-        direct_flat_pixels(d, x, p, rows, far || !d->in_place ? MIN(step, n - p - rows) : 0);
-    }
 }
 
 /* Copy source row y of the image into its slot. */
@@ -274,7 +209,7 @@ static void direct_row_phase(const struct direct_job *d, struct kernel_gemm *g, 
                 k == 0 ? direct_next_row(d, i, y, (int)(f - d->phases)) : (struct kernel_ahead){0};
         }
         if (d->any_post) {
-            direct_gemm_post(d, g, &post, at, k * dg);
+            conv_direct_gemm_post(d->j, g, &post, at, k * dg);
         }
         d->j->mc->k->gemm_taps_f32(g);
     }
@@ -361,6 +296,9 @@ static size_t direct_scratch_bytes(const struct machine *mc, const struct conv_s
     if (dir == CONV_BWD_WEIGHTS) {
         return conv_wgrad_scratch_bytes(mc, s);
     }
+    if (conv_flat_is(s)) {
+        return conv_flat_scratch_bytes(mc, s, dir) + direct_prepare_bytes(s, dir);
+    }
     struct direct_job d = direct_plan(mc, s, dir, true);
     size_t bytes = arena_round((size_t)mc->n_threads * direct_ring_floats(&d) * sizeof(float));
     bytes += arena_round((size_t)mc->n_threads * (size_t)(s->kh * s->kw) * sizeof *d.taps);
@@ -379,6 +317,15 @@ static void direct_run_rows(const struct conv_job *j)
     d.j = j;
     d.src = d.m.back ? j->dy : j->x;
     d.w = j->prepared ? j->prepared : j->w;
+    if (d.m.back && !j->prepared) {
+        float *w = arena_push(&tmp, direct_weights(s), sizeof *w);
+        direct_prepare(j, w);
+        d.w = w;
+    }
+    if (conv_flat_is(s)) {
+        conv_flat_run(j, d.w, tmp);
+        return;
+    }
     d.rings = arena_push(&tmp, n_threads * direct_ring_floats(&d), sizeof(float));
     d.taps = arena_push(&tmp, n_threads * (size_t)(s->kh * s->kw), sizeof *d.taps);
     d.rows = arena_push(&tmp, n_threads * (size_t)s->kh, sizeof *d.rows);
@@ -388,16 +335,7 @@ static void direct_run_rows(const struct conv_job *j)
     for (int p = 0; p < d.m.n_phases; p++) {
         d.phases[p] = conv_rows_phase(&d.m, p);
     }
-    if (d.m.back && !j->prepared) {
-        float *w = arena_push(&tmp, direct_weights(s), sizeof *w);
-        direct_prepare(j, w);
-        d.w = w;
-    }
-    if (d.flat) {
-        threads_for(j->mc, (int)DIV_UP(d.n_flat, d.flat_item), direct_flat_item, &d);
-    } else {
-        threads_for(j->mc, s->n * d.n_bands, direct_band_item, &d);
-    }
+    threads_for(j->mc, s->n * d.n_bands, direct_band_item, &d);
 }
 
 static void direct_run(const struct conv_job *j)

@@ -59,6 +59,11 @@ void conv_bf16_weights_run(const struct conv_job *j);
 struct kernel_post;
 bool conv_direct_post(const struct conv_job *j, struct kernel_post *post, size_t at, int col);
 
+/* The same for a product over taps. */
+struct kernel_gemm;
+void conv_direct_gemm_post(const struct conv_job *j, struct kernel_gemm *g,
+                           struct kernel_post *post, size_t at, int col);
+
 /* Tensors of more floats than this come from L3 or memory: asking for them ahead pays, and costs a
  * few percent below. */
 enum { CONV_FAR_FLOATS = 524288 };
