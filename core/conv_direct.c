@@ -1,10 +1,19 @@
 /*
  * conv_direct.c: convolution forward and backward data by the product over taps (gemm_taps_f32).
  *
- * A row of output pixels is one call: its taps are the kernel's places, each a run of channels. The
- * rows of input a call reads are copied (through ReLU if asked) into a ring of kernel-height rows
- * with a halo of zeros left and right; the ring stays in L1 and each row is copied once. Rows above
- * and below the image are taps left out. 1x1 convolutions of stride 1 are conv_flat.c's.
+ * A row of output pixels is one call: its taps are the kernel's places, each a run of channels.
+ * Rows above and below the image are taps left out. Where nothing is done to the input, it is read
+ * in place: pixels of a row that see all columns of the kernel within the image are one call
+ * together with those of the rows after it, and pixels at the left and right edge, which see fewer,
+ * are calls down their columns:
+ *
+ *       | edge |      rows       | edge |
+ *       |  :   | = = = = = = = = |  :   |
+ *       |  :   | = = = = = = = = |  :   |     nothing is copied, no zero multiplied
+ *
+ * Else the rows of input a call reads are copied through ReLU into a ring of kernel-height rows
+ * with a halo of zeros left and right; the ring stays in L1 and each row is copied once. 1x1
+ * convolutions of stride 1 are conv_flat.c's.
  *
  * Backward data is the same with weights transposed; conv_rows.h says how strides are met.
  *
@@ -19,28 +28,36 @@
 
 #include <string.h>
 
-/* Source channels from which on a strided row takes long enough to ask for the next one; writes at
- * stride 1 the processor foresees. */
+/* Source channels from which on a strided row out of the ring takes long enough to ask for the next
+ * one; writes at stride 1 the processor foresees. */
 enum { DIRECT_FAR_CHANNELS = 16 };
 /* Bands of an image are cut when images alone do not feed the threads; each at least so many rows.
  */
 enum { DIRECT_MIN_BAND = 4 };
+/* Pixels of a row from which on it is read in place: parts of fewer are short calls (8 x 8 to 4 x 4
+ * of 64 channels: .89 of the ring's speed). */
+enum { DIRECT_MIN_PIXELS = 8 };
+/* Lines of a block read in place: a call's way is long enough from 8 on, and what is asked ahead
+ * gains up to 16; floats of the block, which stays in L2. */
+enum { DIRECT_LINES = 16, DIRECT_LINE_FLOATS = 65536 };
 
 /* One direction, seen as a map from source rows to destination rows. */
 struct direct_job {
     const struct conv_job *j;
     struct conv_rows m;
-    const float *w;    /* [kh, kw, src_c / groups, dst_c] */
-    const float *src;  /* [n, src_h, src_w, src_c] */
-    bool in_place;     /* rows are read where they are */
-    bool far;          /* the next destination row is asked for */
-    bool any_post;     /* something is done to sums, or they go on from what is there */
-    size_t row_floats; /* one copied row */
-    int n_bands, band; /* bands an image, rows a band */
-    struct conv_phase *phases;
+    const float *w;            /* [kh, kw, src_c / groups, dst_c] */
+    const float *src;          /* [n, src_h, src_w, src_c] */
+    bool in_place;             /* rows are read where they are */
+    bool far;                  /* what follows is asked for */
+    bool any_post;             /* something is done to sums, or they go on from what is there */
+    size_t row_floats;         /* one source row, with its halo if it is copied */
+    int lines;                 /* rows of a block read in place */
+    int n_bands, band;         /* bands an image, rows a band */
+    struct conv_phase *parts;  /* [n_parts]: pixels that one call does */
+    int n_parts, n_wide;       /* the first n_wide are done row by row, the others down a column */
     float *rings;              /* [n_threads][n_slots * row_floats] */
     struct kernel_tap *taps;   /* [n_threads][kh * kw] */
-    struct kernel_gemm *calls; /* [n_threads][n_phases]: what calls for rows have in common */
+    struct kernel_gemm *calls; /* [n_threads][n_wide]: what calls for rows have in common */
     ptrdiff_t *rows;           /* [n_threads][kh]: where each kernel row's source row is, or -1 */
 };
 
@@ -49,17 +66,23 @@ static struct direct_job direct_plan(const struct machine *mc, const struct conv
                                      enum conv_dir dir, bool relu_in)
 {
     struct direct_job d = {.m = conv_rows_of(s, dir), .n_bands = 1};
-    d.in_place = !relu_in && d.m.left == 0 && d.m.right == 0;
-    d.row_floats = (size_t)(d.m.left + d.m.src_w + d.m.right) * (size_t)d.m.src_c;
+    const struct conv_rows *m = &d.m;
+    bool halo = m->left + m->right > 0;
+    d.in_place = !relu_in && (!halo || (s->groups == 1 && m->dst_w >= DIRECT_MIN_PIXELS * m->step));
+    d.row_floats = (size_t)(m->src_w + (d.in_place ? 0 : m->left + m->right)) * (size_t)m->src_c;
     if (mc->n_threads > 1 && s->n < 4 * mc->n_threads) {
         int wanted = DIV_UP(4 * mc->n_threads, s->n);
         d.n_bands = MAX(1, MIN(wanted, d.m.dst_h / DIRECT_MIN_BAND));
     }
     d.band = DIV_UP(d.m.dst_h, d.n_bands);
-    size_t src = (size_t)d.m.src_h * (size_t)d.m.src_w * (size_t)d.m.src_c;
-    size_t dst = (size_t)d.m.dst_h * (size_t)d.m.dst_w * (size_t)d.m.dst_c;
-    d.far = s->stride > 1 && d.m.src_c >= DIRECT_FAR_CHANNELS &&
-            (size_t)s->n * (src + dst) > 2 * (size_t)CONV_FAR_FLOATS;
+    size_t src = (size_t)m->src_h * (size_t)m->src_w * (size_t)m->src_c;
+    size_t dst = (size_t)m->dst_h * (size_t)m->dst_w * (size_t)m->dst_c,
+           all = (size_t)s->n * (src + dst);
+    d.far = d.in_place ? all > CONV_FAR_FLOATS
+                       : s->stride > 1 && m->src_c >= DIRECT_FAR_CHANNELS &&
+                             all > 2 * (size_t)CONV_FAR_FLOATS;
+    size_t line = (src + dst) * (size_t)m->step / (size_t)m->dst_h;
+    d.lines = (int)MAX((size_t)1, MIN((size_t)DIRECT_LINES, DIRECT_LINE_FLOATS / line));
     return d;
 }
 
@@ -157,18 +180,18 @@ static int direct_taps(const struct direct_job *d, struct kernel_tap *taps, cons
     return n;
 }
 
-/* A phase's share of the row that follows destination row y of image i. */
-static struct kernel_ahead direct_next_row(const struct direct_job *d, int i, int y, int phase)
+/* A part's share of the row that follows destination row y of image i. */
+static struct kernel_ahead direct_next_row(const struct direct_job *d, int i, int y, int i_part)
 {
-    size_t row = (size_t)d->m.dst_w * (size_t)d->m.dst_c, part = row / (size_t)d->m.n_phases;
+    size_t row = (size_t)d->m.dst_w * (size_t)d->m.dst_c, part = row / (size_t)d->n_wide;
     size_t next = (size_t)i * (size_t)d->m.dst_h + (size_t)y + 1;
     if (next == (size_t)d->j->s->n * (size_t)d->m.dst_h) {
         return (struct kernel_ahead){0};
     }
-    return (struct kernel_ahead){d->j->out + next * row + part * (size_t)phase, part};
+    return (struct kernel_ahead){d->j->out + next * row + part * (size_t)i_part, part};
 }
 
-/* What the calls for rows of one phase have in common. Made once for all rows: a call is short, and
+/* What the calls for rows of one part have in common. Made once for all rows: a call is short, and
  * whatever it stores waits behind the sums of the call before (16 x 16 of 32 terms: 6 %). */
 static struct kernel_gemm direct_call(const struct direct_job *d, const struct conv_phase *f,
                                       const float *ring, const struct kernel_tap *taps)
@@ -177,7 +200,7 @@ static struct kernel_gemm direct_call(const struct direct_job *d, const struct c
         .x = ring,
         .w = d->w,
         .taps = taps,
-        .x_row = (ptrdiff_t)d->m.src_c * (d->m.back ? 1 : d->j->s->stride),
+        .x_row = (ptrdiff_t)d->m.src_c * conv_rows_pace(&d->m),
         .x_inner = 1,
         .w_inner = d->m.dst_c,
         .y_row = (ptrdiff_t)d->m.dst_c * d->m.step,
@@ -186,10 +209,11 @@ static struct kernel_gemm direct_call(const struct direct_job *d, const struct c
     };
 }
 
-/* One phase of destination row y of image i, with the source rows of x. */
-static void direct_row_phase(const struct direct_job *d, struct kernel_gemm *g, const float *x,
-                             int i, int y, const struct conv_phase *f, struct kernel_tap *taps,
-                             const ptrdiff_t *rows)
+/* One part of destination row y of image i, and of as many after it as the call says, with the
+ * source rows of x. */
+static void direct_part(const struct direct_job *d, struct kernel_gemm *g, const float *x, int i,
+                        int y, const struct conv_phase *f, struct kernel_tap *taps,
+                        const ptrdiff_t *rows)
 {
     int groups = d->j->s->groups, sg = d->m.src_c / groups, dg = d->m.dst_c / groups;
     /* No taps where nothing reaches these pixels: they are zeros, or stay as they are. */
@@ -204,9 +228,8 @@ static void direct_row_phase(const struct direct_job *d, struct kernel_gemm *g, 
             g->x = x + k * sg;
             g->w = d->w + k * dg;
         }
-        if (d->far) {
-            g->ahead[0] =
-                k == 0 ? direct_next_row(d, i, y, (int)(f - d->phases)) : (struct kernel_ahead){0};
+        if (k > 0 && d->far) {
+            g->ahead[0] = g->ahead[1] = (struct kernel_ahead){0};
         }
         if (d->any_post) {
             conv_direct_gemm_post(d->j, g, &post, at, k * dg);
@@ -241,6 +264,72 @@ static void direct_rows(const struct direct_job *d, ptrdiff_t *rows, float *ring
     }
 }
 
+/* Parts of one pixel in destination rows y0 .. y1 - 1: down their column. */
+static void direct_columns(const struct direct_job *d, const float *image, int i, int y0, int y1,
+                           struct kernel_tap *taps, ptrdiff_t *rows)
+{
+    const int step = d->m.step;
+    for (const struct conv_phase *f = d->parts + d->n_wide; f < d->parts + d->n_parts; f++) {
+        struct kernel_gemm g = direct_call(d, f, image, taps);
+        g.x_row = (ptrdiff_t)d->row_floats * conv_rows_pace(&d->m);
+        g.y_row = (ptrdiff_t)step * d->m.dst_w * d->m.dst_c;
+        for (int s = y0; s < MIN(y0 + step, y1); s++) {
+            for (int y = s; y < y1; y += (int)g.n_rows * step) {
+                direct_rows(d, rows, NULL, image, y, &(int){-1});
+                g.n_rows = (size_t)MIN(conv_rows_alike(&d->m, y), DIV_UP(y1 - y, step));
+                direct_part(d, &g, image, i, y, f, taps, rows);
+            }
+        }
+    }
+}
+
+/* Floats at .. at + len of `all` from p on: the share of n of total lines, from `done` on. */
+static struct kernel_ahead direct_share(const float *p, size_t at, size_t len, size_t all,
+                                        size_t done, size_t n, size_t total)
+{
+    size_t first = at + len * done / total, end = MIN(all, at + len * (done + n) / total);
+    return first < end ? (struct kernel_ahead){p + first, end - first} : (struct kernel_ahead){0};
+}
+
+/* What as many rows as y0 .. y1 - 1 of image i, those after them, will read and write: the share of
+ * n of their lines, from `done` on. */
+static void direct_ahead(const struct direct_job *d, struct kernel_gemm *g, int i, int y0, int y1,
+                         size_t done, size_t n)
+{
+    size_t images = (size_t)d->j->s->n, h = (size_t)d->m.dst_h, len = (size_t)(y1 - y0);
+    size_t dst = h * (size_t)d->m.dst_w * (size_t)d->m.dst_c;
+    size_t src = (size_t)d->m.src_h * d->row_floats;
+    size_t rows = (size_t)i * h + (size_t)y1, total = len * (size_t)d->n_wide;
+    g->ahead[0] =
+        direct_share(d->j->out, rows * dst / h, len * dst / h, images * dst, done, n, total);
+    g->ahead[1] = direct_share(d->src, rows * src / h + d->row_floats, len * src / h, images * src,
+                               done, n, total);
+}
+
+/* Parts of rows y0 .. y1 - 1, read in place: rows that see the same kernel rows at once. */
+static void direct_lines(const struct direct_job *d, const float *image, int i, int y0, int y1,
+                         struct kernel_gemm *calls, struct kernel_tap *taps, ptrdiff_t *rows)
+{
+    const int step = d->m.step;
+    size_t done = 0;
+    for (int s = y0; s < MIN(y0 + step, y1); s++) {
+        for (int y = s, n; y < y1; y += n * step) {
+            n = MIN(conv_rows_alike(&d->m, y), DIV_UP(y1 - y, step));
+            direct_rows(d, rows, NULL, image, y, &(int){-1});
+            for (int p = 0; p < d->n_wide; p++) {
+                calls[p].more =
+                    (struct kernel_lines){n - 1, (ptrdiff_t)d->row_floats * conv_rows_pace(&d->m),
+                                          (ptrdiff_t)step * d->m.dst_w * d->m.dst_c};
+                if (d->far) {
+                    direct_ahead(d, &calls[p], i, y0, y1, done, (size_t)n);
+                    done += (size_t)n;
+                }
+                direct_part(d, &calls[p], image, i, y, &d->parts[p], taps, rows);
+            }
+        }
+    }
+}
+
 static void direct_band_item(void *ctx, int item, int i_thread)
 {
     const struct direct_job *d = ctx;
@@ -251,23 +340,27 @@ static void direct_band_item(void *ctx, int item, int i_thread)
     float *ring = d->rings + (size_t)i_thread * direct_ring_floats(d);
     struct kernel_tap *taps = d->taps + (size_t)i_thread * (size_t)(s->kh * s->kw);
     ptrdiff_t *rows = d->rows + (size_t)i_thread * (size_t)s->kh;
-    struct kernel_gemm *calls = d->calls + (size_t)i_thread * (size_t)d->m.n_phases;
-    for (int p = 0; p < d->m.n_phases; p++) {
-        calls[p] = direct_call(d, &d->phases[p], ring, taps);
+    struct kernel_gemm *calls = d->calls + (size_t)i_thread * (size_t)d->n_wide;
+    for (int p = 0; p < d->n_wide; p++) {
+        calls[p] = direct_call(d, &d->parts[p], ring, taps);
     }
     if (!d->in_place) {
         memset(ring, 0, (size_t)d->m.n_slots * d->row_floats * sizeof *ring);
     }
-    int copied = -1;
-    for (int y = y0; y < MIN(y0 + d->band, d->m.dst_h); y++) {
+    int copied = -1, y1 = MIN(y0 + d->band, d->m.dst_h);
+    for (int y = y0; d->in_place && y < y1; y += d->lines * d->m.step) {
+        direct_lines(d, image, i, y, MIN(y1, y + d->lines * d->m.step), calls, taps, rows);
+    }
+    for (int y = y0; !d->in_place && y < y1; y++) {
         direct_rows(d, rows, ring, image, y, &copied);
-        for (int p = 0; p < d->m.n_phases; p++) {
-            if (d->phases[p].n_pixels > 0) {
-                const float *x = d->in_place ? image : ring;
-                direct_row_phase(d, &calls[p], x, i, y, &d->phases[p], taps, rows);
+        for (int p = 0; p < d->n_wide; p++) {
+            if (d->far) {
+                calls[p].ahead[0] = direct_next_row(d, i, y, p);
             }
+            direct_part(d, &calls[p], ring, i, y, &d->parts[p], taps, rows);
         }
     }
+    direct_columns(d, image, i, y0, y1, taps, rows);
 }
 
 static bool direct_can(const struct machine *mc, const struct conv_shape *s, enum conv_dir dir)
@@ -303,9 +396,24 @@ static size_t direct_scratch_bytes(const struct machine *mc, const struct conv_s
     size_t bytes = arena_round((size_t)mc->n_threads * direct_ring_floats(&d) * sizeof(float));
     bytes += arena_round((size_t)mc->n_threads * (size_t)(s->kh * s->kw) * sizeof *d.taps);
     bytes += arena_round((size_t)mc->n_threads * (size_t)s->kh * sizeof *d.rows);
-    bytes += arena_round((size_t)mc->n_threads * (size_t)d.m.n_phases * sizeof *d.calls);
-    bytes += arena_round((size_t)d.m.n_phases * sizeof *d.phases);
+    bytes += arena_round((size_t)mc->n_threads * (size_t)d.m.dst_w * sizeof *d.calls);
+    bytes += arena_round((size_t)d.m.dst_w * sizeof *d.parts);
     return bytes + direct_prepare_bytes(s, dir);
+}
+
+/* Cut destination columns into parts; keeps those of more than one pixel, or the others. */
+static void direct_cut(struct direct_job *d, bool wide)
+{
+    for (int p = 0; p < d->m.n_phases; p++) {
+        const struct conv_phase f = conv_rows_phase(&d->m, p);
+        struct conv_phase part;
+        for (int i = 0; i < f.n_pixels; i += part.n_pixels) {
+            part = d->in_place ? conv_rows_part(&d->m, &f, i) : f;
+            if ((!d->in_place || part.n_pixels > 1) == wide) {
+                d->parts[d->n_parts++] = part;
+            }
+        }
+    }
 }
 
 static void direct_run_rows(const struct conv_job *j)
@@ -329,12 +437,12 @@ static void direct_run_rows(const struct conv_job *j)
     d.rings = arena_push(&tmp, n_threads * direct_ring_floats(&d), sizeof(float));
     d.taps = arena_push(&tmp, n_threads * (size_t)(s->kh * s->kw), sizeof *d.taps);
     d.rows = arena_push(&tmp, n_threads * (size_t)s->kh, sizeof *d.rows);
-    d.calls = arena_push(&tmp, n_threads * (size_t)d.m.n_phases, sizeof *d.calls);
+    d.calls = arena_push(&tmp, n_threads * (size_t)d.m.dst_w, sizeof *d.calls);
     d.any_post = j->post || j->mask || j->add;
-    d.phases = arena_push(&tmp, (size_t)d.m.n_phases, sizeof *d.phases);
-    for (int p = 0; p < d.m.n_phases; p++) {
-        d.phases[p] = conv_rows_phase(&d.m, p);
-    }
+    d.parts = arena_push(&tmp, (size_t)d.m.dst_w, sizeof *d.parts);
+    direct_cut(&d, true);
+    d.n_wide = d.n_parts;
+    direct_cut(&d, false);
     threads_for(j->mc, s->n * d.n_bands, direct_band_item, &d);
 }
 

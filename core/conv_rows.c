@@ -52,6 +52,32 @@ struct conv_phase conv_rows_phase(const struct conv_rows *r, int phase)
     return f;
 }
 
+int conv_rows_pace(const struct conv_rows *r)
+{
+    return r->back ? 1 : r->stride;
+}
+
+struct conv_phase conv_rows_part(const struct conv_rows *r, const struct conv_phase *f, int i)
+{
+    ASSERT(i >= 0 && i < f->n_pixels);
+    struct conv_phase part = *f;
+    for (int p = i; p < f->n_pixels; p++) {
+        int col = f->col + p * conv_rows_pace(r) - r->left;
+        int begin = MIN(f->n_places, MAX(0, -col));
+        int end = MAX(begin, MIN(f->n_places, r->src_w - col));
+        if (p == i) {
+            part = (struct conv_phase){.first = f->first + i * r->step,
+                                       .place = f->place + begin,
+                                       .n_places = end - begin,
+                                       .col = col + begin};
+        } else if (f->place + begin != part.place || end - begin != part.n_places) {
+            break;
+        }
+        part.n_pixels++;
+    }
+    return part;
+}
+
 int conv_rows_source(const struct conv_rows *r, int y, int i)
 {
     int at = r->back ? y + r->pad - i : y * r->stride - r->pad + i;
@@ -62,6 +88,19 @@ int conv_rows_source(const struct conv_rows *r, int y, int i)
         at /= r->stride;
     }
     return at >= 0 && at < r->src_h ? at : -1;
+}
+
+int conv_rows_alike(const struct conv_rows *r, int y)
+{
+    int first = y * r->stride - r->pad, n = r->kh; /* source rows, and where they lie */
+    if (r->back) {
+        int phase = (y + r->pad) % r->stride;
+        n = phase < r->kh ? (r->kh - 1 - phase) / r->stride + 1 : 0;
+        first = (y + r->pad - phase) / r->stride - (n - 1);
+    }
+    int last = first + n - 1, n_more = (r->dst_h - 1 - y) / r->step;
+    bool inside = n > 0 && first >= 0 && last < r->src_h;
+    return 1 + (inside ? MIN(n_more, (r->src_h - 1 - last) / conv_rows_pace(r)) : 0);
 }
 
 int conv_rows_place(const struct conv_rows *r, int q)

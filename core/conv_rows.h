@@ -34,8 +34,20 @@ struct conv_rows conv_rows_of(const struct conv_shape *s, enum conv_dir dir);
 
 struct conv_phase conv_rows_phase(const struct conv_rows *r, int phase);
 
+/* The pixels of a phase from its i-th on that see the same kernel columns within the image: these
+ * columns, and the source column without the halo. */
+struct conv_phase conv_rows_part(const struct conv_rows *r, const struct conv_phase *f, int i);
+
+/* Source columns between neighbouring pixels of a phase, source rows between destination rows that
+ * see the same kernel rows. */
+int conv_rows_pace(const struct conv_rows *r);
+
 /* The source row that kernel row i brings to destination row y; -1 for none. */
 int conv_rows_source(const struct conv_rows *r, int y, int i);
+
+/* How many destination rows, y and those after it that are `step` apart, see the same kernel rows,
+ * each conv_rows_pace source rows on from the one before. */
+int conv_rows_alike(const struct conv_rows *r, int y);
 
 /* Place of kernel column q in a row of the weights: as it is in forward; in backward phase by
  * phase, the last first, which is the order in which they meet source columns. */
