@@ -43,6 +43,7 @@ struct depthwise_job {
     int block, n_blocks; /* channels in a block; blocks */
     bool small;          /* images are done whole */
     bool far;            /* what follows is asked for */
+    bool in_order;       /* backward weights: pixels are read as they lie in memory */
     int piece;           /* pixels of a phase in a piece */
     const float *w;      /* [kh, kw by place, c] */
     struct conv_phase *phases;
@@ -72,7 +73,8 @@ static struct depthwise_job depthwise_plan(const struct machine *mc, const struc
     cols /= d.m.back ? 1 : s->stride;
     d.piece = d.small ? d.m.dst_w : MAX(cols / DEPTHWISE_PIXELS, 1) * DEPTHWISE_PIXELS;
     d.band = MAX(1, DEPTHWISE_BAND_FLOATS / ((s->stride * s->w + s->ow) * MIN(d.block, s->c)));
-    d.band = d.small ? s->oh : d.band;
+    d.in_order = d.far && s->stride == 2 && s->kh == 3 && s->c <= DEPTHWISE_CHANNELS;
+    d.band = d.small ? s->oh : d.in_order ? MAX(2, d.band / 2 * 2) : d.band;
     return d;
 }
 
@@ -236,6 +238,7 @@ static void depthwise_weights_image(const struct depthwise_job *d, float *dw, in
         .stride = s->stride,
         .pad = s->pad,
         .relu = d->j->relu_in,
+        .in_order = d->in_order,
         .step = s->c,
         .c = c};
     for (g.y0 = 0; g.y0 < s->oh; g.y0 = g.y1) {

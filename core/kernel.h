@@ -127,7 +127,8 @@ struct kernel_depth_weights {
     int h, w, ow;
     int kh, kw, stride, pad;
     int y0, y1;
-    bool relu; /* x is passed through ReLU */
+    bool relu;     /* x is passed through ReLU */
+    bool in_order; /* a hint: all channels of some pixels before the next pixels */
     ptrdiff_t step;
     int c;
     struct kernel_ahead ahead[2];

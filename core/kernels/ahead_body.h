@@ -31,6 +31,18 @@ static inline struct kernel_ahead ahead_take(struct ahead *a)
     return taken;
 }
 
+/* The next n floats of a run, for who asks for them line by line; elsewhere, if it has fewer. */
+static inline const float *ahead_next(struct kernel_ahead *run, size_t n, const float *elsewhere)
+{
+    const float *p = run->p;
+    if (run->n < n) {
+        return elsewhere;
+    }
+    run->p += n;
+    run->n -= n;
+    return p;
+}
+
 /* Ask for a piece now. */
 static inline void ahead_ask(struct ahead *a)
 {

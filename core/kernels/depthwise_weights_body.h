@@ -2,7 +2,8 @@
  * depthwise_weights_body.h: the gradient of depthwise weights. The sums of a kernel row, or of all
  * nine places of a 3x3, stay in registers while rows of pixels pass by; with thirty-two registers
  * two neighbouring registers of channels go together (more sums in flight than one multiply-add
- * takes, and lines by pairs). A sum takes its pixels in the order of rows and columns.
+ * takes, and lines by pairs). A sum takes its pixels in the order of rows and columns, or of pairs
+ * of rows where x comes from far.
  */
 #include "core/kernels/depthwise_body.h"
 
@@ -218,12 +219,135 @@ SIMD_INLINE void depth_weights(const int S, const struct kernel_depth_weights *d
     }
 }
 
+/* A pair of output rows, four pixels of each: what they read that no pair before has read. */
+enum {
+    DEPTH_PAIR_DY = 2 * DEPTH_WEIGHT_PIXELS,
+    DEPTH_PAIR_X = 2 * 2 * DEPTH_PAIR_DY,
+    DEPTH_PAIR_ROWS = 5
+};
+
+/* Lines of x and dy to come, as many as a pair of four pixels reads anew in one register. */
+struct depth_next {
+    const float *x, *dy;
+};
+
+/* acc[place] += four pixels of each of two output rows, two rows and columns apart, from kernel row
+ * K0 of the first on: five rows of x, the middle one for both. x: the row that kernel row 0 meets,
+ * at column col of the image. What comes next is asked for column by column. */
+SIMD_INLINE void depth_add_pair(const int K0, v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
+                                struct depth_next next, const float *x, const float *dy,
+                                ptrdiff_t col)
+{
+    enum { P = DEPTH_WEIGHT_PIXELS, S = 2, LINES = DEPTH_PAIR_X / DEPTH_PAIR_DY };
+    const ptrdiff_t step = s->d->step, row = s->d->w * step, dy_row = s->d->ow * step;
+    const size_t w = (size_t)s->d->w;
+    v_f32 g[2 * P];
+    V_FOR (p, P) {
+        V_FOR (y, 2) {
+            g[y * P + p] = v_get(dy + y * dy_row, s->read.part, s->read.m);
+        }
+        dy += step;
+    }
+    const float *at[DEPTH_PAIR_ROWS] = {x, x + row, x + 2 * row, x + 3 * row, x + 4 * row};
+    V_FOR (m, (P - 1) * S + 3) {
+        if (m < DEPTH_PAIR_DY) {
+            V_FOR (l, LINES) {
+                __builtin_prefetch(next.x + (m * LINES + l) * AHEAD_LINE, 0, 2);
+            }
+            __builtin_prefetch(next.dy + m * AHEAD_LINE, 0, 2);
+        }
+        const bool sure = m >= 1 && m <= (P - 1) * S + 1;
+        if (sure || __builtin_expect((size_t)(col + m) < w, 1)) {
+            V_FOR (k0, DEPTH_PAIR_ROWS - K0) {
+                const int k = K0 + k0;
+                const v_f32 b = depth_x(&s->read, at[k]);
+                V_FOR (yp, 2 * P) {
+                    const int r = k - yp / P * S, q = m - yp % P * S;
+                    if (r >= 0 && r < 3 && q >= 0 && q < 3) {
+                        acc[r * 3 + q] = v_fma(b, g[yp], acc[r * 3 + q]);
+                    }
+                }
+            }
+        }
+        V_FOR (k, DEPTH_PAIR_ROWS) {
+            at[k] += step;
+            SIMD_OPAQUE(at[k]);
+        }
+    }
+}
+
+/* Channels i .. end - 1 of four pixels, from pixel p on, of each of output rows y and y + 1. */
+SIMD_INLINE void depth_pair_channels(const int K0, const struct kernel_depth_weights *d,
+                                     struct depth_read read, struct kernel_ahead ahead[2], int y,
+                                     int p, int i, int end)
+{
+    const ptrdiff_t col = p * d->stride - d->pad, iy = y * d->stride - d->pad;
+    const float *x = d->x + (iy * d->w + col) * d->step;
+    const float *dy = d->dy + ((ptrdiff_t)y * d->ow + p) * d->step;
+    for (; i < end; i += VL) {
+        const struct depth_sums s = {d, read, i};
+        const struct depth_next next = {
+            .x = ahead_next(&ahead[0], DEPTH_PAIR_X * AHEAD_LINE, dy + i),
+            .dy = ahead_next(&ahead[1], DEPTH_PAIR_DY * AHEAD_LINE, dy + i)};
+        v_f32 acc[DEPTH_SUMS];
+        depth_sums_load(1, 9, acc, &s, 0);
+        depth_add_pair(K0, acc, &s, next, x + i, dy + i, col);
+        depth_sums_store(1, 9, acc, &s, 0);
+    }
+}
+
+/* Output rows y and y + 1, all channels of four pixels before the next four. */
+SIMD_INLINE void depth_weights_pair(const int K0, const struct kernel_depth_weights *d,
+                                    struct kernel_ahead ahead[2], int y)
+{
+    const int full = d->c - d->c % VL;
+    const struct depth_read part = {.part = true, .relu = d->relu, .m = v_first(d->c - full)};
+    for (int p = 0; p < d->ow; p += DEPTH_WEIGHT_PIXELS) {
+        if (d->relu) {
+            const struct depth_read read = {.relu = true, .m = v_first(VL)};
+            depth_pair_channels(K0, d, read, ahead, y, p, 0, full);
+        } else {
+            const struct depth_read read = {.m = v_first(VL)};
+            depth_pair_channels(K0, d, read, ahead, y, p, 0, full);
+        }
+        depth_pair_channels(K0, d, part, ahead, y, p, full, d->c);
+    }
+}
+
+/* In the order of memory, two output rows at a time, as far as pairs lie within the image; returns
+ * the first row that is left. Sums come from L1 and go back for every four pixels, but what is
+ * asked for is used in the order of asking, and every line as a whole. */
+SIMD_INLINE int depth_weights_in_order(const struct kernel_depth_weights *d)
+{
+    struct kernel_ahead ahead[2] = {d->ahead[0], d->ahead[1]};
+    int y = d->y0;
+    for (; y + 2 <= d->y1 && y * 2 - d->pad + DEPTH_PAIR_ROWS <= d->h; y += 2) {
+        if (y * 2 < d->pad) {
+            depth_weights_pair(1, d, ahead, y);
+        } else {
+            depth_weights_pair(0, d, ahead, y);
+        }
+    }
+    return y;
+}
+
+SIMD_INLINE bool depth_weights_by_pairs(const struct kernel_depth_weights *d)
+{
+    return DEPTH_VECS > 1 && d->in_order && depth_weights_at_once(d) &&
+           d->ow % DEPTH_WEIGHT_PIXELS == 0;
+}
+
 void SIMD_NAME(depthwise_weights_f32)(const struct kernel_depth_weights *d)
 {
     if (d->stride == 1) {
         depth_weights(1, d);
     } else if (d->stride == 2) {
-        depth_weights(2, d);
+        struct kernel_depth_weights rest = *d;
+        if (depth_weights_by_pairs(d)) {
+            rest.y0 = depth_weights_in_order(d);
+            rest.ahead[0].n = rest.ahead[1].n = 0;
+        }
+        depth_weights(2, &rest);
     } else {
         depth_weights(0, d);
     }
