@@ -12,6 +12,10 @@
 /* Pixels that one item does (fewer where threads had none else), and floats of them copied at once
  * under ReLU (16 KiB: a third of the smallest L1). */
 enum { FLAT_PIXELS = 1024, FLAT_MIN_PIXELS = 28, FLAT_FLOATS = 4096 };
+/* From far, and into so few channels that one tile of the product takes them all: a pixel is read
+ * once and need not stay in L1, so calls are longer, of 256 KiB. What a call asks for then comes as
+ * an even stream (96 -> 16 channels of 32768 pixels: 1.31 -> 1.06 ms). */
+enum { FLAT_FAR_FLOATS = 65536, FLAT_FAR_NARROW = 64 };
 
 struct flat_job {
     const struct conv_job *j;
@@ -74,6 +78,10 @@ static void flat_item(void *ctx, int item, int i_thread)
     size_t dst_c = (size_t)f->dst_c, widest = MAX(c, dst_c);
     bool far = f->j->mc->tier >= CPU_AVX512 ? n * (c + dst_c) > CONV_FAR_FLOATS
                                             : c > 16 && widest > 64 && n * widest > CONV_FAR_FLOATS;
+    if (far && !f->j->relu_in && dst_c <= MIN(c, (size_t)FLAT_FAR_NARROW)) {
+        step = MAX(step, FLAT_FAR_FLOATS / (c + dst_c));
+        step = DIV_UP(f->item, DIV_UP(f->item, step)); /* equal calls */
+    }
     for (; p < end; p += step) {
         size_t rows = MIN(step, end - p);
         const float *x = f->src + p * c;
