@@ -4,13 +4,14 @@
 Reads the courses that rmi_traces.sh gathered (any part of them: it says how many cells each setting has) and the accuracies;
 writes study.csv (one line a setting, accuracy, measure and number of updates), seeds.csv, halving.csv and study.svg. About a
 minute; needs numpy.
-  usage: rmi_study.py TRACES_DIR NASBENCH201.csv OUT_DIR
+  usage: rmi_study.py TRACES_DIR NASBENCH201.csv OUT_DIR [SETTING:UPDATES]
 
 Measures: loss (minus the mixed loss, the paper's), sum (of the three CKA values), cka1..3, ce (minus the cross-entropy); with
 a mean over the last five updates (-5) or over the course so far (-all). A cell without a number (its output ignores the input,
 or it diverged) comes last. Intervals: 2.5 and 97.5 percentiles of 2,000 resamples of the cells; `diff` is tau less that of the
-paper's protocol (loss after 150 updates of 32 images, seed 1) on the same cells, paired: both are taken on the same resample;
-seeds.csv has the mean over seeds less the protocol's mean over as many, where both were run on the same cells.
+paper's protocol (loss after 150 updates of 32 images, seed 1) on the same cells, paired: both are taken on the same resample,
+or less that of SETTING:UPDATES (b32-s1:150 is the paper's; n1-b16-s1:40 what `hdnas score` goes by); seeds.csv has the mean
+over seeds less the mean of the paper's protocol over as many, where both were run on the same cells.
 """
 import csv
 import glob
@@ -126,13 +127,15 @@ def plot(path, lines, title):
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__.split("usage: ")[1].split("\n")[0].join(["usage: ", ""]))
-    traces, table, out = sys.argv[1:]
+    traces, table, out = sys.argv[1:4]
+    base, at = (sys.argv[4] if len(sys.argv) == 5 else "b32-s1:150").rsplit(":", 1)
+    at = int(at)
     os.makedirs(out, exist_ok=True)
     table = {r["arch"]: r for r in csv.DictReader(open(table))}
     rows, rounds, by_seed = [], [], {}
-    papers = {data: {a: t[150, 0] if len(t) > 150 else np.nan for a, t in read_setting("%s/%s-b32-s1" % (traces, data)).items()}
+    papers = {data: {a: t[at, 0] if len(t) > at else np.nan for a, t in read_setting("%s/%s-%s" % (traces, data, base)).items()}
               for data in ("c10", "c100")}
     for folder in sorted(glob.glob(traces + "/c10*-b*-s*")):
         setting = os.path.basename(folder)

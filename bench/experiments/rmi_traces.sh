@@ -1,9 +1,9 @@
 #!/bin/sh
 # The courses behind the study of the score: for every setting below, loss, CKA and cross-entropy after each update, of random
-# cells of NAS-Bench-201 (seed 1, as given: the sample of correlate_scores.sh). About 180 core-minutes on an AVX-512 machine
+# cells of NAS-Bench-201 (seed 1, as given: the sample of correlate_scores.sh). About 200 core-minutes on an AVX-512 machine
 # for all settings; interrupted, the same command goes on, ten cells at a time. rmi_study.py reads the folder.
 #   usage: rmi_traces.sh OUT_DIR NASBENCH201.csv CIFAR10_DIR CIFAR10_REFERENCE [CIFAR100_DIR CIFAR100_REFERENCE]
-#   ONLY="c10-b32-s1 ..." takes some settings; THREADS=1
+#   ONLY="c10-b32-s1 ..." takes some settings; NETWORKS=100 at most so many of the cells, the first; THREADS=1
 set -eu
 [ $# -eq 4 ] || [ $# -eq 6 ] || { sed -n '5,6s/# *//p' "$0"; exit 2; }
 out=$1 truth=$2 c10=$3 reference10=$4 c100=${5:-} reference100=${6:-}
@@ -26,6 +26,8 @@ c10-n1-b16-s3 c10 16 3 60 300 1
 c10-n1-b8-s1 c10 8 1 80 300 1
 c10-n1-b32-s1 c10 32 1 60 300 1
 c10-n1-b64-s1 c10 64 1 50 300 1
+c10-n1-b128-s1 c10 128 1 50 100 1
+c10-n1-b256-s1 c10 256 1 50 100 1
 c10-n2-b16-s1 c10 16 1 60 300 2
 c100-b32-s1 c100 32 1 150 150 0
 c100-b32-s2 c100 32 2 50 100 0
@@ -48,6 +50,7 @@ echo "$settings" | while read -r name data batch seed updates networks cells; do
         images=cifar10:$c10 reference=$reference10
     fi
     mkdir -p "$out/$name"
+    [ "$networks" -le "${NETWORKS:-$networks}" ] || networks=$NETWORKS
     first=1
     while [ "$first" -le "$networks" ]; do
         file=$out/$name/$(printf %03d "$first").csv
