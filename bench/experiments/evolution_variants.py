@@ -4,7 +4,8 @@
 stratified: the first population spread over the costs: of 1,000 random cells ordered by cost the middle one of each of as
 many equal parts as it has members. Epsilon-dominance [Laumanns2002], [Deb2005] in boxes of side epsilon over score and cost,
 each scaled by its range over everything evaluated: "survival" lets a second network of a box survive only after each box
-has one; "archive" takes one parent of two from an archive of one network a box, whose boxes do not dominate each other.
+has one; "archive" takes one parent of two from an archive of one network a box, whose boxes do not dominate each
+other; "rebuilt" makes that archive anew from everything evaluated, each generation.
 Judged as by mo_hdnas.py: gap (%) of at most 20 networks chosen by smoothed scores.
 
   usage: evolution_variants.py OUT TABLES SCORES.csv:COLUMN [--seeds 10] [--first-seed 1] [--devices fpga,eyeriss,raspi4,pixel3]
@@ -12,7 +13,7 @@ Judged as by mo_hdnas.py: gap (%) of at most 20 networks chosen by smoothed scor
   SCORES.csv as whole_space.sh makes it. OUT gets variants.csv: mean and 95 % interval of the gap, and of what it has less
   than the first of the variants (as it is) by the same seeds; device "mean": of each seed's mean over the devices.
 
-Needs numpy. 7 minutes of one core. The searches are written again from nas/evolution.c, nas/smooth.c and nas/shortlist.c,
+Needs numpy. 9 minutes of one core. The searches are written again from nas/evolution.c, nas/smooth.c and nas/shortlist.c,
 with the draws of core/rng.c; --check runs hdnas itself for the first seed of each group and holds the prototype to it: the
 same networks asked in the same order, the same gap to .001 %."""
 import argparse, math, os, sys
@@ -34,6 +35,7 @@ VARIANTS = {  # name -> how the first population is drawn, how epsilon enters, e
     "archive .02": (None, "archive", .02),
     "archive .05": (None, "archive", .05),
     "archive .1": (None, "archive", .1),
+    "rebuilt .05": (None, "rebuilt", .05),
 }
 N_GENES, N_CHOICES = 6, 5
 TRIES = 50
@@ -188,7 +190,9 @@ class Evolution:
     def update_archive(self, children):
         """One network a box, the one nearest to its best corner; no box that another one dominates."""
         best = {}
-        for a in self.archive + [a for a in children if self.score[a] is not None]:
+        for a in self.archive + children if self.how == "archive" else self.order:
+            if self.score[a] is None:
+                continue
             box, far = self.box(a)
             if box not in best or far < best[box][0]:
                 best[box] = (far, a)
@@ -208,7 +212,7 @@ class Evolution:
         keep = sorted(range(len(self.members)), key=lambda i: (second[i], self.rank[i], -self.crowding[i], i))[:self.population]
         self.members = [self.members[i] for i in keep]
         self.rate()
-        if self.how == "archive":
+        if self.how in ("archive", "rebuilt"):
             self.update_archive(children)
 
     def tournament(self, rng):
