@@ -117,7 +117,7 @@ static void ww_part(void *ctx, int part, int i_thread)
         for (int t = 0; t < n;) {
             t += ww_gradient(w, d + (size_t)t * (size_t)s->k, t0 + t, n - t);
         }
-        int n_next = MIN(w->group, w->n_tiles - t0 - w->group);
+        int n_next = MIN(w->group, w->n_tiles - t0 - w->group), n_asked = 0;
         struct wino_tile next = wino_tiles_at(&w->tiles, t0 + w->group);
         struct kernel_tap tap = {.n = n};
         struct kernel_gemm g = {.taps = &tap,
@@ -133,7 +133,7 @@ static void ww_part(void *ctx, int part, int i_thread)
             g.x = v + e * w->v_step;
             g.w = d + e * w->d_step;
             g.y = m + e * w->m_step;
-            if ((int)e < n_next) {
+            for (; n_asked < n_next * ((int)e + 1) / WW_E; n_asked++) {
                 ww_prefetch(w, next);
                 wino_tiles_step(&w->tiles, &next);
             }
