@@ -35,7 +35,7 @@ struct wgrad_job {
     bool flat;         /* 1 x 1: the images of a part are one row of pixels */
     int pixels;        /* of it in a block */
     bool in_place;     /* rows of x are read where they are */
-    bool far;          /* x or dy come from far */
+    bool far;          /* x or dy come from far: what follows is asked for */
     bool flip;         /* 1x1: rows of the product are output channels */
     int n_slices;      /* items of a part: each some kernel rows; 1x1: some rows of the product */
 };
@@ -72,8 +72,9 @@ static struct wgrad_job wgrad_plan(const struct machine *mc, const struct conv_s
     g.turned_floats = g.flip ? arena_round(g.n_weights * sizeof(float)) / sizeof(float) : 0;
     size_t n_x = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
     size_t n_dy = (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->k;
-    g.far =
-        n_x + n_dy > CONV_FAR_FLOATS && (g.flat ? MAX(s->c, s->k) > 16 : mc->tier >= CPU_AVX512);
+    /* Pixels copied under ReLU are waited for while nothing multiplies, so they always are. */
+    g.far = (g.flat && relu_in) || (n_x + n_dy > CONV_FAR_FLOATS &&
+                                    (g.flat ? MAX(s->c, s->k) > 16 : mc->tier >= CPU_AVX512));
     bool split = mc->n_threads > 1 && g.n_parts < 2 * mc->n_threads && (!g.flat || s->groups == 1);
     g.n_slices = !split ? 1 : g.flat ? DIV_UP(2 * mc->n_threads, g.n_parts) : s->kh;
     return g;
@@ -184,7 +185,7 @@ static void wgrad_flat_block(const struct wgrad_job *w, float *dw, const float *
                                 .n_rows = (size_t)(r1 - r0),
                                 .n_cols = w->flip ? s->c : kg,
                                 .accumulate = !fresh};
-        if ((w->far || w->j->relu_in) && g == 0) {
+        if (w->far && g == 0) {
             m.ahead[0] = ahead[0];
             m.ahead[1] = ahead[1];
         }
