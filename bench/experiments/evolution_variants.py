@@ -335,16 +335,6 @@ def column_of(spec):
     return {r["index"]: number(r[column]) for r in lab.rows(path)}
 
 
-def latencies(tables, device):
-    for name in sorted(os.listdir(tables)):
-        if name.endswith(".csv"):
-            table = lab.rows(os.path.join(tables, name))
-            for end in ("_latency_ms", "_lat_ms", "_ms"):
-                if table and "index" in table[0] and device + end in table[0]:
-                    return {r["index"]: number(r[device + end]) for r in table}
-    sys.exit(f"no latency of {device} in {tables}")
-
-
 def check(args, method, budget, device, order, gaps, index):
     """The same search by hdnas: the networks asked, in their order, and the gap."""
     population, generations = budget.split("x")
@@ -395,8 +385,8 @@ def main():
     number_of = {a: i for i, a in enumerate(archs)}
     table, found = [], {}
     for device in args.devices.split(","):
-        latency = latencies(args.tables, device)
-        price = {a: latency[index[a]] for a in archs}
+        latency = lab.latencies(args.tables, device)
+        price = {a: number(latency[index[a]]) for a in archs}
         cost = unit([price[a] for a in archs])
         whole = {d: hypervolume(zip(cost, error[d])) for d in error}
         for budget in args.budgets.split(","):

@@ -10,7 +10,7 @@ every device, both data sets.
 Without options behind -- the score is the true accuracy; then about 0.4 s a run, 15 minutes in all on one core. What the
 paper leaves open: penalty (twice the range of scores of the first generation for a cost of twice the limit), one elite,
 tournaments of two, uniform crossover, each gene redrawn with p .1 (preset paper). It resumes."""
-import argparse, csv, os, sys
+import argparse, os, sys
 
 import lab
 
@@ -27,15 +27,8 @@ METHODS = {
 
 def quantiles(tables, device):
     """The 10, 20 .. 90 % quantiles of a device's latency over the networks it can run."""
-    for name in sorted(os.listdir(tables)):
-        if name.endswith(".csv"):
-            with open(os.path.join(tables, name), newline="") as f:
-                reader = csv.DictReader(f)
-                column = next((c for c in reader.fieldnames for end in ("_latency_ms", "_lat_ms", "_ms") if c == device + end), None)
-                if column and "index" in reader.fieldnames:
-                    values = sorted(float(r[column]) for r in reader if r[column] and float(r[column]) >= 0)
-                    return [round(values[len(values) * q // 10], 6) for q in range(1, 10)]
-    sys.exit(f"no latency of {device} in {tables}")
+    values = sorted(float(v) for v in lab.latencies(tables, device).values() if v and float(v) >= 0)
+    return [round(values[len(values) * q // 10], 6) for q in range(1, 10)]
 
 
 def runs(args, extra, group, device, data_set, limits, method, budget):

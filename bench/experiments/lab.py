@@ -36,6 +36,18 @@ def rows(path):
         return list(csv.DictReader(f))
 
 
+def latencies(tables, device):
+    """index -> the text of a device's latency, empty where it cannot run the network, from the first table that has it."""
+    for name in sorted(os.listdir(tables)):
+        if name.endswith(".csv"):
+            with open(os.path.join(tables, name), newline="") as f:
+                reader = csv.DictReader(f)
+                column = next((c for c in reader.fieldnames for end in ("_latency_ms", "_lat_ms", "_ms") if c == device + end), None)
+                if column and "index" in reader.fieldnames:
+                    return {r["index"]: r[column] for r in reader}
+    sys.exit(f"no latency of {device} in {tables}")
+
+
 def write(path, names, table):
     """Table as CSV, whole or not at all, and on standard output."""
     with open(path + ".tmp", "w", newline="") as f:
