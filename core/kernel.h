@@ -66,8 +66,8 @@ struct kernel_lines {
 /*
  * y[r * y_row + j] = post(sum over taps t and i < taps[t].n of
  *                         x[taps[t].x + r * x_row + i * x_inner] w[taps[t].w + i * w_inner + j])
- * for r < n_rows, j < n_cols; the sum is taken in this order. accumulate: it begins with y instead
- * of 0 (then post must be NULL). The same for each of `more` lines (bf16_taps knows none). One
+ * for r < n_rows, j < n_cols; the sum is taken in this order. accumulate: y is added to its first
+ * product (then post must be NULL). The same for each of `more` lines (bf16_taps knows none). One
  * shape for all the dense work: rows are pixels and i channels (convolution forward, backward data,
  * 1x1), or rows are channels and i pixels (backward weights), or both are what a matrix product
  * says.

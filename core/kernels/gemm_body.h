@@ -83,10 +83,12 @@ SIMD_INLINE void gemm_put(float *p, v_f32 v, const enum gemm_end end, v_mask las
     }
 }
 
-/* One step of the inner dimension: KB vectors of w and one element of each row of x. */
+/* One step of the inner dimension: KB vectors of w and one element of each row of x. The first of a
+ * tile only multiplies: on Zen 4 a multiply-add waits for the port by which the tile before is
+ * being stored, a product does not (28 x 1 of 16 terms 516 -> 453 cycles, 448 of them products). */
 SIMD_INLINE void gemm_step(const int P, const int KB, const enum gemm_end end, const bool near,
-                           v_f32 acc[GEMM_MAX_ACC], struct simd_rows *rows, const char *x,
-                           const char *w, v_mask last)
+                           const bool first, v_f32 acc[GEMM_MAX_ACC], struct simd_rows *rows,
+                           const char *x, const char *w, v_mask last)
 {
     v_f32 wv[GEMM_MAX_KB];
     V_FOR (k, KB) {
@@ -100,10 +102,13 @@ SIMD_INLINE void gemm_step(const int P, const int KB, const enum gemm_end end, c
         const float *xp = near ? (const float *)(const void *)x + p * GEMM_NEAR : simd_row(rows, p);
         v_f32 b = GEMM_ONE(xp);
         V_FOR (k, KB) {
-            if (k == KB - 1 && end == GEMM_HALF) {
-                acc[p * KB + k] = v_fma_half(b, wv[k], acc[p * KB + k]);
+            const int i = p * KB + k;
+            if (first) {
+                acc[i] = GEMM_MULTIPLY(b, wv[k]);
+            } else if (k == KB - 1 && end == GEMM_HALF) {
+                acc[i] = v_fma_half(b, wv[k], acc[i]);
             } else {
-                acc[p * KB + k] = GEMM_MULTIPLY_ADD(b, wv[k], acc[p * KB + k]);
+                acc[i] = GEMM_MULTIPLY_ADD(b, wv[k], acc[i]);
             }
         }
     }
@@ -142,17 +147,7 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const enum gemm_end end, c
     }
     for (;;) {
         v_f32 acc[GEMM_MAX_ACC];
-        V_FOR (i, P * KB) {
-            acc[i] = v_zero();
-        }
         g = home;
-        if (g->accumulate) {
-            const float *from = y_tile;
-            V_FOR (i, P * KB) {
-                acc[i] = gemm_get(from + i / KB * g->y_row + i % KB * VL,
-                                  i % KB == KB - 1 ? end : GEMM_FULL, last);
-            }
-        }
         if (far) {
             struct kernel_ahead run = ahead_take(ahead_home);
             line_home = run.p;
@@ -163,10 +158,36 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const enum gemm_end end, c
         const ptrdiff_t w_step = g->w_inner * (ptrdiff_t)sizeof(float);
         SIMD_OPAQUE(x_step); /* else the loops are compiled twice, for 1 and any */
         const struct kernel_tap *tap = g->taps;
-        for (int left = g->n_taps; left > 0; left--, tap++) {
-            const char *x = (const char *)(x_tile + tap->x);
-            const char *w = (const char *)(home->w + col_home + tap->w);
-            int n = tap->n;
+        const char *x, *w;
+        int left = g->n_taps, n = 0;
+        const bool begins = GEMM_BEGINS && left > 0 && tap->n > 0;
+        if (begins) {
+            x = (const char *)(x_tile + tap->x);
+            w = (const char *)(home->w + col_home + tap->w);
+            gemm_step(P, KB, end, near, true, acc, &rows, x, w, last);
+            n = tap->n - 1;
+        } else {
+            V_FOR (i, P * KB) {
+                acc[i] = v_zero();
+            }
+        }
+        if (g->accumulate) {
+            const float *from = y_tile;
+            V_FOR (i, P * KB) {
+                V_OPAQUE(acc[i]); /* rounded in tiles of every size: no multiply-add */
+                acc[i] = v_add(acc[i], gemm_get(from + i / KB * g->y_row + i % KB * VL,
+                                                i % KB == KB - 1 ? end : GEMM_FULL, last));
+            }
+        }
+        for (; left > 0; left--, tap++) {
+            x = (const char *)(x_tile + tap->x);
+            w = (const char *)(home->w + col_home + tap->w);
+            if (begins && left == g->n_taps) {
+                x += x_step;
+                w += w_step;
+            } else {
+                n = tap->n;
+            }
             if (far) {
                 const int lines = GEMM_FAR_LINES(P, KB), most = lines_left / lines;
                 const int n_far = n < most ? n : most;
@@ -177,7 +198,7 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const enum gemm_end end, c
                     V_FOR (l, lines) {
                         __builtin_prefetch(line + l * AHEAD_LINE, 0, 2);
                     }
-                    gemm_step(P, KB, end, near, acc, &rows, x, w, last);
+                    gemm_step(P, KB, end, near, false, acc, &rows, x, w, last);
                     x += x_step;
                     w += w_step;
                     line += lines * AHEAD_LINE;
@@ -188,7 +209,7 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const enum gemm_end end, c
                 n = n_rest;
             }
             for (; n > 0; n--, x += x_step, w += w_step) {
-                gemm_step(P, KB, end, near, acc, &rows, x, w, last);
+                gemm_step(P, KB, end, near, false, acc, &rows, x, w, last);
             }
         }
         g = home;
@@ -301,7 +322,8 @@ SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 
     V_FOR (i, GEMM_NEAR) {
         V_FOR (p, P) {
             v_f32 b = GEMM_ONE(x + p * GEMM_NEAR + i);
-            acc[p] = GEMM_MULTIPLY_ADD(b, w[i], acc[p]);
+            acc[p] =
+                GEMM_BEGINS && i == 0 ? GEMM_MULTIPLY(b, w[i]) : GEMM_MULTIPLY_ADD(b, w[i], acc[p]);
         }
     }
     V_FOR (p, P) {
@@ -312,7 +334,7 @@ SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 
 
 static bool gemm_is_square(const struct kernel_gemm *g)
 {
-    return GEMM_SQUARE && g->n_cols == VL && g->n_rows > GEMM_MAX_ROWS && g->n_taps == 1 &&
+    return GEMM_SQUARE && g->n_cols == VL && g->n_rows > GEMM_SQUARE_ROWS && g->n_taps == 1 &&
            g->taps[0].n == GEMM_NEAR && g->x_row == GEMM_NEAR && g->x_inner == 1 &&
            g->y_row == VL && !g->accumulate && g->more.n == 0 &&
            (!g->post || post_is_mask(g->post));
@@ -332,6 +354,13 @@ SIMD_INLINE void gemm_squares(const struct kernel_gemm *g, const float *mask, co
         x += GEMM_SQUARE_ROWS * GEMM_NEAR;
         y += GEMM_SQUARE_ROWS * VL;
         mask = mask ? mask + GEMM_SQUARE_ROWS * VL : NULL;
+    }
+    if (n >= GEMM_SQUARE_ROWS / 2) {
+        gemm_square(GEMM_SQUARE_ROWS / 2, y, x, w, mask, into);
+        x += GEMM_SQUARE_ROWS / 2 * GEMM_NEAR;
+        y += GEMM_SQUARE_ROWS / 2 * VL;
+        mask = mask ? mask + GEMM_SQUARE_ROWS / 2 * VL : NULL;
+        n -= GEMM_SQUARE_ROWS / 2;
     }
     for (; n > 0; n--) {
         gemm_square(1, y, x, w, mask, into);
@@ -358,6 +387,22 @@ static __attribute__((noinline)) void gemm_squares_mask_into(const struct kernel
 
 static const size_t gemm_most_rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
                                                        SIMD_ROWS_4};
+static const size_t gemm_few_rows[GEMM_MAX_KB + 1] = {1, SIMD_FEW_ROWS_1, SIMD_FEW_ROWS_2,
+                                                      SIMD_FEW_ROWS_3, SIMD_FEW_ROWS_4};
+
+/* Weights of a tile that stay in L1 beside all else: tiles may be short then. */
+enum { GEMM_L1_FLOATS = 4096 };
+
+/* Tiles that the rows are cut into, kb registers wide: of as many rows as there are sums for or,
+ * where weights are read from L1 for each of them, of few, since what is stored at the end of a
+ * tile holds up less then. */
+SIMD_INLINE size_t gemm_n_tiles(const struct kernel_gemm *g, int kb)
+{
+    const size_t most = gemm_most_rows[kb], n = (g->n_rows + most - 1) / most;
+    const int inner = g->n_taps > 0 ? g->n_taps * g->taps[0].n : 0;
+    const size_t short_ones = g->n_rows / gemm_few_rows[kb];
+    return inner * kb * VL <= GEMM_L1_FLOATS && short_ones > n ? short_ones : n;
+}
 
 /* The tiles of kb vectors of columns from col on, by their rows - 1. */
 SIMD_INLINE gemm_tile_fn *const *gemm_tiles_of(const struct kernel_gemm *g, int col, int kb,
@@ -379,20 +424,19 @@ static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, i
     /* Tiles twice as tall and half as wide: weights come from L2 half as often (7 rows of 288
      * terms, 64 channels: .89 -> .99 of the peak). */
     if (SIMD_COLS == 4 && n_vec % 4 == 0 && g->n_rows > gemm_most_rows[4] &&
-        g->n_rows <= gemm_most_rows[2]) {
+        gemm_n_tiles(g, 2) == 1) {
         n_blocks *= 2;
     }
     struct ahead ahead;
     const bool far = g->ahead[0].n + g->ahead[1].n > 0;
     if (far) { /* only where it is used: many calls are short */
-        const size_t most = gemm_most_rows[(unsigned)n_vec / n_blocks];
-        ahead =
-            ahead_of(g->ahead, (g->n_rows + most - 1) / most * n_blocks * (1 + (size_t)g->more.n));
+        const size_t n_tiles = gemm_n_tiles(g, (int)((unsigned)n_vec / n_blocks));
+        ahead = ahead_of(g->ahead, n_tiles * n_blocks * (1 + (size_t)g->more.n));
     }
     for (int v = 0; v < n_vec; n_blocks--) {
         const int kb = (int)((unsigned)(n_vec - v) / n_blocks); /* nearly equal, larger ones last */
         gemm_tile_fn *const *tiles = gemm_tiles_of(g, v * VL, kb, far);
-        const size_t most = gemm_most_rows[kb], n_tiles = (g->n_rows + most - 1) / most;
+        const size_t n_tiles = gemm_n_tiles(g, kb);
         const size_t low = g->n_rows / n_tiles, n_high = g->n_rows - low * n_tiles;
         const size_t n[2] = {n_high, n_tiles - n_high};
         const float *x = g->x;
@@ -435,7 +479,7 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
         }
         return;
     }
-    const bool one = n_vec <= SIMD_COLS && g->n_rows <= gemm_most_rows[n_vec];
+    const bool one = n_vec <= SIMD_COLS && gemm_n_tiles(g, n_vec) == 1;
     if (one && g->ahead[0].n + g->ahead[1].n == 0) {
         float *end = g->more.n > 0 ? g->y + (1 + g->more.n) * g->more.y
                                    : g->y + (ptrdiff_t)g->n_rows * g->y_row;
