@@ -31,6 +31,8 @@
 /* Floats of v and m of a group of tiles: half of a 1 MiB L2, the weights stream through the rest.
  * At most 28 tiles: the tallest product tile there is. */
 enum { WINO_GROUP_FLOATS = 131072, WINO_MAX_TILES = 28, WINO_E = 36 };
+/* Smaller tensors than these two together are near anyway. */
+enum { WINO_NEAR_FLOATS = 65536 };
 /* Steps between the 36 planes are odd multiples of a cache line, so that one tile's stores do not
  * fall into one set of the cache. */
 enum { WINO_LINE = 16 };
@@ -47,6 +49,7 @@ struct wino_job {
     int n_tiles, group;            /* in all, in a group */
     int slice, n_slices;           /* outputs an item makes, items a group */
     size_t v_step, m_step, u_step; /* floats between planes */
+    bool far;                      /* what tiles read and write is asked for ahead */
     bool bf16;
     uint32_t *pairs; /* bf16: [n_threads][group][c / 2], a plane of v */
     const float *w9; /* [9, c, k], first tap at w9, the next at w9 + w9_step */
@@ -73,6 +76,9 @@ static struct wino_job wino_plan(const struct machine *mc, const struct conv_sha
                          .k = back ? s->c : s->k};
     w.tiles = wino_tiles_of(w.dst_h, w.dst_w);
     w.n_tiles = w.tiles.in_image * s->n;
+    w.far = (size_t)s->n * ((size_t)s->h * (size_t)s->w * (size_t)s->c +
+                            (size_t)s->oh * (size_t)s->ow * (size_t)s->k) >
+            WINO_NEAR_FLOATS;
     int fit = WINO_GROUP_FLOATS / (WINO_E * (w.src.c + w.k));
     w.slice = w.k;
     w.n_slices = 1;
@@ -156,28 +162,22 @@ static int wino_output(const struct wino_job *w, const float *m, struct wino_til
     return o.n_tiles;
 }
 
-/* Before a tile is read: bring it near. It shares two rows and two columns with its neighbours; the
- * rest is a block of 4 x 4 pixels, one further on than those it writes. */
-static void wino_ask_input(const struct wino_job *w, struct wino_tile t)
+/* What the group of tiles from `first` on will read, and what it will write: brought near while the
+ * group before is multiplied, and its own products. */
+static struct kernel_ahead wino_ahead_in(const struct wino_job *w, int first)
 {
-    int y = MIN(t.y + 1, w->src.h - 1), x = MIN(t.x + 1, w->src.w - 1);
-    size_t row = (size_t)w->src.w * (size_t)w->src.c;
-    const float *image = w->src.data + (size_t)t.image * (size_t)w->src.h * row;
-    conv_room_prefetch(image + (size_t)y * row + (size_t)(x * w->src.c), MIN(4, w->src.h - y),
-                       (size_t)(MIN(4, w->src.w - x) * w->src.c), row, false);
+    int n = MAX(0, MIN(w->group, w->n_tiles - first));
+    return wino_tiles_ahead(&w->tiles, w->src.data, MIN(first, w->n_tiles), n, w->src.h,
+                            (size_t)w->src.w * (size_t)w->src.c, 2 - w->src.pad);
 }
 
-/* Before a tile is written. */
-static void wino_ask_output(const struct wino_job *w, struct wino_tile t)
+static struct kernel_ahead wino_ahead_out(const struct wino_job *w, const float *p, int first)
 {
-    size_t row = (size_t)w->dst_w * (size_t)w->k;
-    size_t at = ((size_t)t.image * (size_t)w->dst_h + (size_t)t.y) * row + (size_t)(t.x * w->k);
-    int rows = MIN(4, w->dst_h - t.y);
-    size_t floats = (size_t)(MIN(4, w->dst_w - t.x) * w->k);
-    conv_room_prefetch(w->j->out + at, rows, floats, row, true);
-    if (w->j->mask) {
-        conv_room_prefetch(w->j->mask + at, rows, floats, row, false);
+    if (!p) {
+        return (struct kernel_ahead){0};
     }
+    return wino_tiles_ahead(&w->tiles, p, first, MIN(w->group, w->n_tiles - first), w->dst_h,
+                            (size_t)w->dst_w * (size_t)w->k, 0);
 }
 
 /* All three stages of a group of tiles, for a slice of the outputs. */
@@ -204,21 +204,17 @@ static void wino_group(void *ctx, int item, int i_thread)
                             .y_row = n_k,
                             .n_rows = (size_t)n,
                             .n_cols = n_k};
-    int n_next = MIN(n, w->n_tiles - first - w->group); /* tiles of the group after this one */
-    struct wino_tile next_out = wino_tiles_at(&w->tiles, first),
-                     next_in = wino_tiles_at(&w->tiles, first + w->group);
+    const struct kernel_ahead runs[3] = {wino_ahead_in(w, first + w->group),
+                                         wino_ahead_out(w, w->j->out, first),
+                                         wino_ahead_out(w, w->j->mask, first)};
+    const size_t n_runs = w->j->mask ? 3 : 2;
     for (size_t e = 0; e < WINO_E; e++) {
         const float *plane = v + e * w->v_step;
         g.x = w->bf16 ? (const float *)(const void *)pairs : plane;
         g.w = w->u + e * w->u_step + k0;
         g.y = m + e * w->m_step;
-        if ((int)e < n) {
-            wino_ask_output(w, next_out);
-            wino_tiles_step(&w->tiles, &next_out);
-        }
-        if ((int)e < n_next) {
-            wino_ask_input(w, next_in);
-            wino_tiles_step(&w->tiles, &next_in);
+        if (w->far) {
+            g.ahead[0] = wino_tiles_turn(runs, n_runs, e);
         }
         if (w->n_slices > 1 && e + 1 < WINO_E) { /* lies in pieces, is read once */
             conv_room_prefetch(g.w + w->u_step, inner, (size_t)n_k, (size_t)w->k, false);
@@ -316,9 +312,9 @@ static void wino_run_tiles(const struct conv_job *j, bool bf16)
     if (bf16) {
         w.pairs = arena_push(&tmp, (size_t)j->mc->n_threads * wino_pairs(&w), sizeof *w.pairs);
     }
-    struct wino_tile first = {0};
-    for (int t = 0; t < w.group; t++, wino_tiles_step(&w.tiles, &first)) {
-        wino_ask_input(&w, first);
+    if (w.far) {
+        struct kernel_ahead first = wino_ahead_in(&w, 0);
+        conv_room_prefetch(first.p, 1, first.n, first.n, false);
     }
     if (!w.u) {
         struct conv_job prepare = *j;

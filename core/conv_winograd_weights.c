@@ -85,18 +85,17 @@ static int ww_gradient(const struct ww_job *w, float *d, int t, int n)
     return n_tiles;
 }
 
-/* Bring a tile near that the next group will read. */
-static void ww_prefetch(const struct ww_job *w, struct wino_tile at)
+/* What the group of tiles from `first` on reads of x and of dy: brought near while the group before
+ * is multiplied. */
+static void ww_ahead(const struct ww_job *w, struct kernel_ahead ahead[2], int first)
 {
     const struct conv_shape *s = w->j->s;
-    int iy = MIN(at.y + 1, s->h - 1), ix = MIN(at.x + 1, s->w - 1);
-    size_t x_row = (size_t)s->w * (size_t)s->c, dy_row = (size_t)s->ow * (size_t)s->k;
-    conv_room_prefetch(w->j->x + ((size_t)at.image * (size_t)s->h + (size_t)iy) * x_row +
-                           (size_t)(ix * s->c),
-                       MIN(4, s->h - iy), (size_t)(MIN(4, s->w - ix) * s->c), x_row, false);
-    conv_room_prefetch(w->j->dy + ((size_t)at.image * (size_t)s->oh + (size_t)at.y) * dy_row +
-                           (size_t)(at.x * s->k),
-                       MIN(4, s->oh - at.y), (size_t)(MIN(4, s->ow - at.x) * s->k), dy_row, false);
+    int n = MAX(0, MIN(w->group, w->n_tiles - first));
+    first = MIN(first, w->n_tiles);
+    ahead[0] = wino_tiles_ahead(&w->tiles, w->j->x, first, n, s->h, (size_t)s->w * (size_t)s->c,
+                                2 - s->pad);
+    ahead[1] =
+        wino_tiles_ahead(&w->tiles, w->j->dy, first, n, s->oh, (size_t)s->ow * (size_t)s->k, 0);
 }
 
 static void ww_part(void *ctx, int part, int i_thread)
@@ -117,8 +116,8 @@ static void ww_part(void *ctx, int part, int i_thread)
         for (int t = 0; t < n;) {
             t += ww_gradient(w, d + (size_t)t * (size_t)s->k, t0 + t, n - t);
         }
-        int n_next = MIN(w->group, w->n_tiles - t0 - w->group), n_asked = 0;
-        struct wino_tile next = wino_tiles_at(&w->tiles, t0 + w->group);
+        struct kernel_ahead next[2];
+        ww_ahead(w, next, t0 + w->group);
         struct kernel_tap tap = {.n = n};
         struct kernel_gemm g = {.taps = &tap,
                                 .n_taps = 1,
@@ -133,10 +132,7 @@ static void ww_part(void *ctx, int part, int i_thread)
             g.x = v + e * w->v_step;
             g.w = d + e * w->d_step;
             g.y = m + e * w->m_step;
-            for (; n_asked < n_next * ((int)e + 1) / WW_E; n_asked++) {
-                ww_prefetch(w, next);
-                wino_tiles_step(&w->tiles, &next);
-            }
+            g.ahead[0] = wino_tiles_turn(next, 2, e);
             k->gemm_taps_f32(&g);
         }
     }

@@ -13,6 +13,21 @@ struct wino_tile wino_tiles_at(const struct wino_tiles *t, int tile)
                               in_image % t->in_row * 4};
 }
 
+/* Floats on which the tiles before `tile` lie. */
+static size_t wino_tiles_reach(const struct wino_tiles *t, int tile, int h, size_t row, int beyond)
+{
+    int n_rows = DIV_UP(tile, t->in_row), y = 4 * (n_rows % t->in_column);
+    size_t rows = (size_t)(n_rows / t->in_column) * (size_t)h;
+    return (rows + (size_t)(y > 0 ? MIN(h, y + beyond) : 0)) * row;
+}
+
+struct kernel_ahead wino_tiles_ahead(const struct wino_tiles *t, const float *p, int first, int n,
+                                     int h, size_t row, int beyond)
+{
+    size_t from = wino_tiles_reach(t, first, h, row, beyond);
+    return (struct kernel_ahead){p + from, wino_tiles_reach(t, first + n, h, row, beyond) - from};
+}
+
 size_t wino_tiles_zeros(const struct wino_tiles *t, int c)
 {
     return (size_t)(4 * t->in_row + 2) * (size_t)c;

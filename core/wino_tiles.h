@@ -20,20 +20,6 @@ struct wino_tile {
 
 struct wino_tile wino_tiles_at(const struct wino_tiles *t, int tile);
 
-/* To the tile that follows: cheaper than to ask where it lies, which divides twice. */
-static inline void wino_tiles_step(const struct wino_tiles *t, struct wino_tile *at)
-{
-    at->x += 4;
-    if (at->x == 4 * t->in_row) {
-        at->x = 0;
-        at->y += 4;
-        if (at->y == 4 * t->in_column) {
-            at->y = 0;
-            at->image++;
-        }
-    }
-}
-
 /* Images [n, h, w, c] whose tiles of 6x6 inputs begin pad pixels before their outputs. */
 struct wino_source {
     const float *data;
@@ -44,6 +30,21 @@ struct wino_source {
 
 /* Floats of a row of inputs of c channels. */
 size_t wino_tiles_zeros(const struct wino_tiles *t, int c);
+
+/* What the tiles first .. first + n of images [h][row] at p lie on and no tile before them: whole
+ * rows of tiles, `beyond` rows of pixels further down. */
+struct kernel_ahead wino_tiles_ahead(const struct wino_tiles *t, const float *p, int first, int n,
+                                     int h, size_t row, int beyond);
+
+/* What plane e of 36 asks for of n_runs (1, 2, 3) runs: they take turns, so that a short product
+ * has one to ask for. */
+static inline struct kernel_ahead wino_tiles_turn(const struct kernel_ahead *runs, size_t n_runs,
+                                                  size_t e)
+{
+    struct kernel_ahead run = runs[e % n_runs];
+    size_t i = e / n_runs, n = 36 / n_runs, lines = DIV_UP(run.n, (size_t)16), at = lines * i / n;
+    return (struct kernel_ahead){run.p + 16 * at, 16 * (lines * (i + 1) / n - at)};
+}
 
 /* v[36][v_step] = B^T d B of the tiles from `tile` on that lie in its row, n at most; how many. */
 int wino_tiles_input(const struct kernels *k, float *v, ptrdiff_t v_step,
