@@ -25,6 +25,8 @@ enum { WW_PARTS = 8, WW_MIN_TILES = 128, WW_E = 36, WW_MAX_TILES = 64 };
  * are cheaper until they leave L2 (64 and 32 tiles of 16 channels .292 and .314 ms; 28 and 14 of 64
  * .835 and .907; with 1 MiB .966). */
 enum { WW_GROUP_FLOATS = 131072 };
+/* Planes multiplied by one call. */
+enum { WW_PLANES = 6 };
 /* Weights turned back or added by one call. */
 enum { WW_CHUNK = 4096 };
 
@@ -127,12 +129,14 @@ static void ww_part(void *ctx, int part, int i_thread)
                                 .y_row = s->k,
                                 .n_rows = (size_t)s->c,
                                 .n_cols = s->k,
-                                .accumulate = t0 > first};
-        for (size_t e = 0; e < WW_E; e++) {
+                                .accumulate = t0 > first,
+                                .planes = {WW_PLANES - 1, (ptrdiff_t)w->v_step,
+                                           (ptrdiff_t)w->d_step, (ptrdiff_t)w->m_step}};
+        for (size_t e = 0; e < WW_E; e += WW_PLANES) {
             g.x = v + e * w->v_step;
             g.w = d + e * w->d_step;
             g.y = m + e * w->m_step;
-            g.ahead[0] = wino_tiles_turn(next, 2, e);
+            g.ahead[0] = wino_tiles_turn(next, 2, e / WW_PLANES, WW_E / WW_PLANES);
             k->gemm_taps_f32(&g);
         }
     }

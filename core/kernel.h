@@ -63,14 +63,20 @@ struct kernel_lines {
     ptrdiff_t x, y;
 };
 
+/* Further products of the same shape: n of them, each so many floats of x, w and y on. */
+struct kernel_planes {
+    int n;
+    ptrdiff_t x, w, y;
+};
+
 /*
  * y[r * y_row + j] = post(sum over taps t and i < taps[t].n of
  *                         x[taps[t].x + r * x_row + i * x_inner] w[taps[t].w + i * w_inner + j])
  * for r < n_rows, j < n_cols; the sum is taken in this order. accumulate: y is added to its first
- * product (then post must be NULL). The same for each of `more` lines (bf16_taps knows none). One
- * shape for all the dense work: rows are pixels and i channels (convolution forward, backward data,
- * 1x1), or rows are channels and i pixels (backward weights), or both are what a matrix product
- * says.
+ * product (then post must be NULL). The same for each of `more` lines, and for each of `planes`,
+ * which have no post (bf16_taps knows neither). One shape for all the dense work: rows are pixels
+ * and i channels (convolution forward, backward data, 1x1), or rows are channels and i pixels
+ * (backward weights), or both are what a matrix product says.
  */
 struct kernel_gemm {
     const float *x, *w;
@@ -83,6 +89,7 @@ struct kernel_gemm {
     bool accumulate;
     const struct kernel_post *post;
     struct kernel_lines more;
+    struct kernel_planes planes;
     struct kernel_ahead ahead[2];
 };
 

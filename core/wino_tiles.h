@@ -36,14 +36,14 @@ size_t wino_tiles_zeros(const struct wino_tiles *t, int c);
 struct kernel_ahead wino_tiles_ahead(const struct wino_tiles *t, const float *p, int first, int n,
                                      int h, size_t row, int beyond);
 
-/* What plane e of 36 asks for of n_runs (1, 2, 3) runs: they take turns, so that a short product
- * has one to ask for. */
+/* What call i of n_calls (a multiple of n_runs) asks for of n_runs runs: they take turns, so that a
+ * call has one to ask for. */
 static inline struct kernel_ahead wino_tiles_turn(const struct kernel_ahead *runs, size_t n_runs,
-                                                  size_t e)
+                                                  size_t i, size_t n_calls)
 {
-    struct kernel_ahead run = runs[e % n_runs];
-    size_t i = e / n_runs, n = 36 / n_runs, lines = DIV_UP(run.n, (size_t)16), at = lines * i / n;
-    return (struct kernel_ahead){run.p + 16 * at, 16 * (lines * (i + 1) / n - at)};
+    struct kernel_ahead run = runs[i % n_runs];
+    size_t n = n_calls / n_runs, lines = DIV_UP(run.n, (size_t)16), at = lines * (i / n_runs) / n;
+    return (struct kernel_ahead){run.p + 16 * at, 16 * (lines * (i / n_runs + 1) / n - at)};
 }
 
 /* v[36][v_step] = B^T d B of the tiles from `tile` on that lie in its row, n at most; how many. */

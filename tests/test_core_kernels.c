@@ -397,7 +397,7 @@ static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *)
     int n_taps = (int)rng_below(&c->rng, 4);
     size_t rows = a_size(c, 70), cols = MIN(a_size(c, 150), c->round % 5 ? 150 : 40);
     bool square = c->round % 8 == 3; /* sixteen channels in and out */
-    rows = square ? rows + 29 : rows;
+    rows = square ? rows + 9 : rows;
     cols = square ? 16 : cols;
     n_taps = square ? 1 : n_taps;
     bool by_columns = flip(c) && !square; /* rows of the product are neighbours in x (backward weights) */
@@ -425,10 +425,20 @@ static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *)
         x_end += x_end > 0 ? (size_t)(more.n * more.x) : 0;
         n_y += (size_t)(more.n * more.y);
     }
+    int how = (int)rng_below(&c->rng, 3);
+    struct kernel_planes planes = {0};
+    if (!pairs && n_y > 0 && how != 2 && c->round % 4 == 3) {
+        planes.n = (int)rng_below(&c->rng, 4);
+        planes.x = (ptrdiff_t)rng_below(&c->rng, 40);
+        planes.w = (ptrdiff_t)rng_below(&c->rng, 40);
+        planes.y = (ptrdiff_t)(n_y + rng_below(&c->rng, 3));
+        x_end += x_end > 0 ? (size_t)(planes.n * planes.x) : 0;
+        w_end += w_end > 0 ? (size_t)(planes.n * planes.w) : 0;
+        n_y += (size_t)(planes.n * planes.y);
+    }
     const float *x = factors(c, x_end, pairs), *w = factors(c, w_end, pairs);
     float *y = whole(c, n_y), *y2 = copy_of(c, y, n_y);
     struct kernel_post post = some_post(c, n_y, cols, true);
-    int how = (int)rng_below(&c->rng, 3);
     struct kernel_gemm g = {.x = x,
                             .w = w,
                             .y = y,
@@ -443,9 +453,10 @@ static void check_taps(struct kcheck *c, void (*ref)(const struct kernel_gemm *)
                             .accumulate = how == 1,
                             .post = how == 2 ? &post : NULL,
                             .more = more,
+                            .planes = planes,
                             /* A hint of any length changes nothing. */
                             .ahead = {{x, c->round % 3 ? x_end : 0}, {w, c->round % 7 * 50}}};
-    DESCRIBE("lines %d, rows %zu, cols %zu, taps %d, %s", 1 + more.n, rows, cols, n_taps,
+    DESCRIBE("planes %d, lines %d, rows %zu, cols %zu, taps %d, %s", 1 + planes.n, 1 + more.n, rows, cols, n_taps,
              how == 0   ? "plain"
              : how == 1 ? "accumulate"
                         : "post");

@@ -345,24 +345,20 @@ static bool gemm_is_square(const struct kernel_gemm *g)
            (!g->post || post_is_mask(g->post));
 }
 
-SIMD_INLINE void gemm_squares(const struct kernel_gemm *g, const float *mask, const bool into,
-                              const bool far)
+/* The rows of x by the weights at `from`. */
+SIMD_INLINE void gemm_squares(const struct kernel_gemm *g, const float *x, const float *from,
+                              float *y, const float *mask, const bool into, struct ahead *ahead)
 {
-    const float *x = g->x + g->taps[0].x, *from = g->w + g->taps[0].w;
-    float *y = g->y;
     v_f32 w[GEMM_NEAR];
     V_FOR (i, GEMM_NEAR) {
         w[i] = v_load(from + i * g->w_inner);
     }
-    size_t n = g->n_rows;
-    struct ahead ahead;
+    const bool far = ahead != NULL;
     struct kernel_ahead run = {NULL, 0};
-    if (far) {
-        ahead = ahead_of(g->ahead, DIV_UP(n, (size_t)GEMM_SQUARE_ROWS));
-    }
+    size_t n = g->n_rows;
     for (; n >= GEMM_SQUARE_ROWS; n -= GEMM_SQUARE_ROWS) {
         if (far) {
-            run = ahead_take(&ahead);
+            run = ahead_take(ahead);
         }
         gemm_square(GEMM_SQUARE_ROWS, y, x, w, mask, into, run.p, (int)(run.n / AHEAD_LINE));
         x += GEMM_SQUARE_ROWS * GEMM_NEAR;
@@ -371,7 +367,7 @@ SIMD_INLINE void gemm_squares(const struct kernel_gemm *g, const float *mask, co
     }
     if (n >= GEMM_SQUARE_ROWS / 2) {
         if (far) {
-            run = ahead_take(&ahead);
+            run = ahead_take(ahead);
         }
         gemm_square(GEMM_SQUARE_ROWS / 2, y, x, w, mask, into, run.p, (int)(run.n / AHEAD_LINE));
         x += GEMM_SQUARE_ROWS / 2 * GEMM_NEAR;
@@ -389,22 +385,34 @@ SIMD_INLINE void gemm_squares(const struct kernel_gemm *g, const float *mask, co
 
 static __attribute__((noinline)) void gemm_squares_plain(const struct kernel_gemm *g)
 {
-    gemm_squares(g, NULL, false, false);
+    const struct kernel_planes step = g->planes;
+    const float *x = g->x + g->taps[0].x, *w = g->w + g->taps[0].w;
+    float *y = g->y;
+    for (int p = step.n; p >= 0; p--, x += step.x, w += step.w, y += step.y) {
+        gemm_squares(g, x, w, y, NULL, false, NULL);
+    }
 }
 
 static __attribute__((noinline)) void gemm_squares_far(const struct kernel_gemm *g)
 {
-    gemm_squares(g, NULL, false, true);
+    const struct kernel_planes step = g->planes;
+    const float *x = g->x + g->taps[0].x, *w = g->w + g->taps[0].w;
+    float *y = g->y;
+    const size_t squares = (g->n_rows + GEMM_SQUARE_ROWS - 1) / GEMM_SQUARE_ROWS;
+    struct ahead ahead = ahead_of(g->ahead, squares * (1 + (size_t)step.n));
+    for (int p = step.n; p >= 0; p--, x += step.x, w += step.w, y += step.y) {
+        gemm_squares(g, x, w, y, NULL, false, &ahead);
+    }
 }
 
 static __attribute__((noinline)) void gemm_squares_mask(const struct kernel_gemm *g)
 {
-    gemm_squares(g, g->post->mask, false, false);
+    gemm_squares(g, g->x + g->taps[0].x, g->w + g->taps[0].w, g->y, g->post->mask, false, NULL);
 }
 
 static __attribute__((noinline)) void gemm_squares_mask_into(const struct kernel_gemm *g)
 {
-    gemm_squares(g, g->post->mask, true, false);
+    gemm_squares(g, g->x + g->taps[0].x, g->w + g->taps[0].w, g->y, g->post->mask, true, NULL);
 }
 
 static const size_t gemm_most_rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
@@ -439,6 +447,23 @@ SIMD_INLINE gemm_tile_fn *const *gemm_tiles_of(const struct kernel_gemm *g, int 
     return near ? gemm_near_tiles : gemm_tiles[far][GEMM_FULL][kb - 1];
 }
 
+/* n tiles of so many rows, from x and y on. */
+SIMD_INLINE void gemm_some_tiles(const struct kernel_gemm *g, gemm_tile_fn *tile, size_t height,
+                                 size_t n, const float *x, float *y, int col, struct ahead *ahead)
+{
+    if (g->more.n == 0) {
+        if (n > 0) {
+            tile(g, x, y, y + (ptrdiff_t)(height * n) * g->y_row, col, ahead);
+        }
+        return;
+    }
+    for (; n > 0; n--) { /* a tile of each line, then the next one of each */
+        tile(g, x, y, y + (1 + g->more.n) * g->more.y, col, ahead);
+        x += (ptrdiff_t)height * g->x_row;
+        y += (ptrdiff_t)height * g->y_row;
+    }
+}
+
 /* More than one tile. */
 static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, int n_vec)
 {
@@ -453,33 +478,29 @@ static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, i
     const bool far = g->ahead[0].n + g->ahead[1].n > 0;
     if (far) { /* only where it is used: many calls are short */
         const size_t n_tiles = gemm_n_tiles(g, (int)((unsigned)n_vec / n_blocks));
-        ahead = ahead_of(g->ahead, n_tiles * n_blocks * (1 + (size_t)g->more.n));
+        const size_t times = (1 + (size_t)g->more.n) * (1 + (size_t)g->planes.n);
+        ahead = ahead_of(g->ahead, n_tiles * n_blocks * times);
     }
+    struct kernel_gemm plane = *g;
     for (int v = 0; v < n_vec; n_blocks--) {
         const int kb = (int)((unsigned)(n_vec - v) / n_blocks); /* nearly equal, larger ones last */
         gemm_tile_fn *const *tiles = gemm_tiles_of(g, v * VL, kb, far);
         const size_t n_tiles = gemm_n_tiles(g, kb);
         const size_t low = g->n_rows / n_tiles, n_high = g->n_rows - low * n_tiles;
-        const size_t n[2] = {n_high, n_tiles - n_high};
-        const float *x = g->x;
-        float *y = g->y + v * VL;
-        for (int i = 0; i < 2; i++) { /* tiles of one more row, then of `low` */
-            const size_t height = low + 1 - (size_t)i;
-            if (g->more.n > 0) { /* a tile of each line, then the next one of each */
-                for (size_t t = 0; t < n[i]; t++) {
-                    float *end = y + (1 + g->more.n) * g->more.y;
-                    tiles[height - 1](g, x, y, end, v * VL, &ahead);
-                    x += (ptrdiff_t)height * g->x_row;
-                    y += (ptrdiff_t)height * g->y_row;
-                }
-                continue;
-            }
-            float *end = y + (ptrdiff_t)(height * n[i]) * g->y_row;
-            if (n[i] > 0) {
-                tiles[height - 1](g, x, y, end, v * VL, &ahead);
-            }
-            x += (ptrdiff_t)(height * n[i]) * g->x_row;
-            y = end;
+        const size_t high_rows = n_high * (low + 1); /* tiles of one more row, then of `low` */
+        plane.x = g->x;
+        plane.w = g->w;
+        plane.y = g->y;
+        for (int p = g->planes.n; p >= 0; p--) {
+            const float *x = plane.x + (ptrdiff_t)high_rows * g->x_row;
+            float *y = plane.y + v * VL;
+            gemm_some_tiles(&plane, n_high > 0 ? tiles[low] : NULL, low + 1, n_high, plane.x, y,
+                            v * VL, &ahead);
+            y += (ptrdiff_t)high_rows * g->y_row;
+            gemm_some_tiles(&plane, tiles[low - 1], low, n_tiles - n_high, x, y, v * VL, &ahead);
+            plane.x += g->planes.x;
+            plane.w += g->planes.w;
+            plane.y += g->planes.y;
         }
         v += kb;
     }
@@ -504,7 +525,7 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
         return;
     }
     const bool one = n_vec <= SIMD_COLS && gemm_n_tiles(g, n_vec) == 1;
-    if (one && g->ahead[0].n + g->ahead[1].n == 0) {
+    if (one && g->planes.n == 0 && g->ahead[0].n + g->ahead[1].n == 0) {
         float *end = g->more.n > 0 ? g->y + (1 + g->more.n) * g->more.y
                                    : g->y + (ptrdiff_t)g->n_rows * g->y_row;
         gemm_tiles_of(g, 0, n_vec, false)[g->n_rows - 1](g, g->x, g->y, end, 0, NULL);

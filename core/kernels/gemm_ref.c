@@ -31,13 +31,24 @@ static void gemm_row(const struct kernel_gemm *g, const float *x_row, ptrdiff_t 
     }
 }
 
-void gemm_taps_f32__ref(const struct kernel_gemm *g)
+static void gemm_plane(const struct kernel_gemm *g)
 {
     for (int l = 0; l <= g->more.n; l++) {
         for (size_t r = 0; r < g->n_rows; r++) {
             gemm_row(g, g->x + l * g->more.x + (ptrdiff_t)r * g->x_row,
                      l * g->more.y + (ptrdiff_t)r * g->y_row);
         }
+    }
+}
+
+void gemm_taps_f32__ref(const struct kernel_gemm *g)
+{
+    struct kernel_gemm plane = *g;
+    for (int p = 0; p <= g->planes.n; p++) {
+        gemm_plane(&plane);
+        plane.x += g->planes.x;
+        plane.w += g->planes.w;
+        plane.y += g->planes.y;
     }
 }
 
