@@ -190,7 +190,8 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const enum gemm_end end, c
                 n = tap->n;
             }
             if (far) {
-                const int lines = GEMM_FAR_LINES(P, KB), most = lines_left / lines;
+                const int lines = GEMM_FAR_LINES(P, KB);
+                const int most = (lines_left + lines - 1) / lines; /* none is left out */
                 const int n_far = n < most ? n : most;
                 const float *line = line_home;
                 lines_left -= n_far * lines;
