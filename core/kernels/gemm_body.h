@@ -18,11 +18,17 @@ enum { GEMM_MAX_ACC = 32, GEMM_MAX_KB = 4, GEMM_MAX_ROWS = SIMD_ROWS_1 };
  * gemm_bf16.h. */
 #define GEMM_FUNCTION(isa, name) isa(name)
 
-/* Lines that a tile asks for at each step, where it asks: about as many as a tile like it reads
- * anew, and no more than memory brings (16 x 1 with two a step: 3x3 weights of 16 channels, 128
- * images, 2.41 ms instead of 2.10). Asked for between taps instead, in loops of their own, they
- * cost a quarter of the time (1x1 96 -> 16 from L2: .040 -> .033 ms). */
-#define GEMM_FAR_LINES(P, KB) ((KB) > 1 ? 2 : (P) > 20 ? 3 : (P) > 16 ? 2 : 1)
+/* Lines that a tile asks for at each step, where it asks: at most about as many as a tile like it
+ * reads anew, and no more than are left for its steps (16 x 1 with two a step instead of one: 3x3
+ * weights of 16 channels, 128 images, 2.41 ms instead of 2.10). Asked for between taps instead, in
+ * loops of their own, they cost a quarter of the time (1x1 96 -> 16 from L2: .040 -> .033 ms). */
+#define GEMM_FAR_LINES(P, KB) ((KB) > 1 ? 2 : (P) > 20 ? 3 : (P) > 8 ? 2 : 1)
+
+SIMD_INLINE int gemm_lines(int lines, int steps, const int most)
+{
+    int each = lines > 2 * steps ? 3 : lines > steps ? 2 : 1;
+    return each < most ? each : most;
+}
 
 /* Where a tile's sums go: rows from y on, columns from col. */
 struct gemm_place {
@@ -190,15 +196,19 @@ SIMD_INLINE void gemm_tile(const int P, const int KB, const enum gemm_end end, c
                 n = tap->n;
             }
             if (far) {
-                const int lines = GEMM_FAR_LINES(P, KB);
+                const int lines = gemm_lines(lines_left, n, GEMM_FAR_LINES(P, KB));
                 const int most = (lines_left + lines - 1) / lines; /* none is left out */
                 const int n_far = n < most ? n : most;
                 const float *line = line_home;
-                lines_left -= n_far * lines;
+                lines_left = n_far < most ? lines_left - n_far * lines : 0;
                 n_rest = n - n_far;
                 for (int m = n_far; m > 0; m--) {
-                    V_FOR (l, lines) {
-                        __builtin_prefetch(line + l * AHEAD_LINE, 0, 2);
+                    __builtin_prefetch(line, 0, 2);
+                    if (GEMM_FAR_LINES(P, KB) > 1 && lines > 1) {
+                        __builtin_prefetch(line + AHEAD_LINE, 0, 2);
+                    }
+                    if (GEMM_FAR_LINES(P, KB) > 2 && lines > 2) {
+                        __builtin_prefetch(line + 2 * AHEAD_LINE, 0, 2);
                     }
                     gemm_step(P, KB, end, near, false, acc, &rows, x, w, last);
                     x += x_step;
@@ -421,18 +431,19 @@ static const size_t gemm_most_rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS
 static const size_t gemm_few_rows[GEMM_MAX_KB + 1] = {1, SIMD_FEW_ROWS_1, SIMD_FEW_ROWS_2,
                                                       SIMD_FEW_ROWS_3, SIMD_FEW_ROWS_4};
 
-/* Weights of a tile that stay in L1 beside all else: tiles may be short then. */
+/* What stays in L1 beside all else. */
 enum { GEMM_L1_FLOATS = 4096 };
 
 /* Tiles that the rows are cut into, kb registers wide: of as many rows as there are sums for or,
- * where weights are read from L1 for each of them, of few, since what is stored at the end of a
- * tile holds up less then. */
+ * where what each of them reads anew comes from L1 (weights; lines of x that hold several rows, in
+ * half of the room), of few, since what is stored at the end of a tile holds up less then. */
 SIMD_INLINE size_t gemm_n_tiles(const struct kernel_gemm *g, int kb)
 {
     const size_t most = gemm_most_rows[kb], n = (g->n_rows + most - 1) / most;
-    const int inner = g->n_taps > 0 ? g->n_taps * g->taps[0].n : 0;
+    const size_t inner = g->n_taps > 0 ? (size_t)(g->n_taps * g->taps[0].n) : 0;
+    const size_t wide = g->x_inner == 1 ? 0 : 2 * g->n_rows, columns = (size_t)(kb * VL);
     const size_t short_ones = g->n_rows / gemm_few_rows[kb];
-    return inner * kb * VL <= GEMM_L1_FLOATS && short_ones > n ? short_ones : n;
+    return inner * MAX(wide, columns) <= GEMM_L1_FLOATS && short_ones > n ? short_ones : n;
 }
 
 /* The tiles of kb vectors of columns from col on, by their rows - 1. */
