@@ -13,8 +13,17 @@
  * done with two neighbouring registers of channels. */
 enum { DEPTH_PIXELS = 8, DEPTH_FEW_PIXELS = 4, DEPTH_VECS = SIMD_ROWS_1 > 16 ? 2 : 1 };
 
-/* Which columns may not exist: none; those that only the first or the last pixel sees; any. */
-enum depth_border { DEPTH_INNER, DEPTH_EDGES, DEPTH_ANY };
+/* Which columns do not exist: none; as many as usual before the first pixel, after the last, or
+ * both; any. DEPTH_PART: any, and channels that do not fill a register. */
+enum depth_border {
+    DEPTH_INNER,
+    DEPTH_LEFT,
+    DEPTH_RIGHT,
+    DEPTH_BOTH,
+    DEPTH_ANY,
+    DEPTH_PART,
+    DEPTH_BORDERS
+};
 
 /* How x is read. */
 struct depth_read {
@@ -35,17 +44,39 @@ SIMD_INLINE v_f32 depth_x(const struct depth_read *r, const float *x)
     return v;
 }
 
+/* What a kernel of twice as many columns less one lacks at the border of an image, of the KW
+ * columns that a tap brings: before the first pixel, and after the last, S columns apart. */
+SIMD_INLINE int depth_before(const int KW)
+{
+    return (KW - 1) / 2;
+}
+
+SIMD_INLINE int depth_after(const int KW, const int S)
+{
+    return KW / 2 + 1 - S;
+}
+
 /* Column j of those that P pixels see, S apart and KW wide, is column col of the image. */
 SIMD_INLINE bool depth_exists(const int P, const int KW, const int S, const int j,
                               const struct depth_read *r, ptrdiff_t col)
 {
-    const bool edge = KW == 1 || j < KW - 1 || j > (P - 1) * S; /* one of a wider row: any */
-    const bool sure = r->border == DEPTH_INNER || (r->border == DEPTH_EDGES && !edge);
-    return sure || __builtin_expect(col >= r->lo && col < r->hi, 1);
+    const int first = r->border == DEPTH_LEFT || r->border == DEPTH_BOTH ? depth_before(KW) : 0;
+    const int after = r->border == DEPTH_RIGHT || r->border == DEPTH_BOTH ? depth_after(KW, S) : 0;
+    if (r->border < DEPTH_ANY) {
+        return j >= first && j < (P - 1) * S + KW - after;
+    }
+    return __builtin_expect(col >= r->lo && col < r->hi, 1);
 }
 
-/* acc[p * V + v] += KW places of one kernel row, S columns from pixel to pixel; x is column col. */
-SIMD_INLINE void depth_run(const int P, const int V, const int KW, const int S,
+/* The sum of nothing, as a product begins it: x + -0 is x, a -0 too. */
+SIMD_INLINE v_f32 depth_none(void)
+{
+    return v_set1(-0.0f);
+}
+
+/* acc[p * V + v] += KW places of one kernel row, S columns from pixel to pixel; x is column col.
+ * first: acc is made, each sum of its first product. */
+SIMD_INLINE void depth_run(const int P, const int V, const int KW, const int S, const bool first,
                            v_f32 acc[DEPTH_PIXELS], const struct depth_read *r, const float *x,
                            ptrdiff_t col, ptrdiff_t x_col, const float *w, ptrdiff_t w_col)
 {
@@ -61,7 +92,9 @@ SIMD_INLINE void depth_run(const int P, const int V, const int KW, const int S,
                 V_FOR (q, KW) {
                     if (j >= q && (j - q) % S == 0 && (j - q) / S < P) {
                         const int sum = (j - q) / S * V + v;
-                        acc[sum] = v_fma(b, wv[q * V + v], acc[sum]);
+                        const bool begins = q == 0 || !depth_exists(P, KW, S, j - 1, r, 0);
+                        acc[sum] = first && begins ? v_mul(b, wv[q * V + v])
+                                                   : v_fma(b, wv[q * V + v], acc[sum]);
                     }
                 }
             }
@@ -71,158 +104,194 @@ SIMD_INLINE void depth_run(const int P, const int V, const int KW, const int S,
     }
 }
 
-SIMD_INLINE void depth_tile(const int P, const int V, const int S, const struct kernel_depth *d,
-                            const struct kernel_depth_row *row, const struct depth_read *r,
-                            size_t first, int i)
+/* KW: columns of every tap, or 0 where they differ or are unusual. */
+SIMD_INLINE void depth_tile(const int P, const int V, const int KW, const int S,
+                            const struct kernel_depth *d, const struct kernel_depth_row *row,
+                            const struct depth_read *r, const float *x, const float *w,
+                            ptrdiff_t col, ptrdiff_t at, int i)
 {
-    const ptrdiff_t x_col = d->x_col, w_col = d->w_col, col = (ptrdiff_t)first * d->stride;
-    const float *x = d->x + col * x_col + i, *w = d->w + i;
+    const ptrdiff_t x_col = d->x_col, w_col = d->w_col;
+    const struct kernel_tap *tap = row->taps, *end = tap + row->n_taps;
     v_f32 acc[DEPTH_PIXELS];
-    V_FOR (p, P * V) {
-        acc[p] = v_zero();
+    if (r->border < DEPTH_ANY && tap < end) {
+        depth_run(P, V, KW, S, true, acc, r, x + tap->x, col, x_col, w + tap->w, w_col);
+        tap++;
+    } else {
+        V_FOR (p, P * V) {
+            acc[p] = depth_none();
+        }
     }
-    for (int t = 0; t < row->n_taps; t++) {
-        const struct kernel_tap tap = row->taps[t];
-        switch (tap.n) {
-        case 2:
-            depth_run(P, V, 2, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
-            break;
-        case 3:
-            depth_run(P, V, 3, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
-            break;
-        case 5:
-            depth_run(P, V, 5, S, acc, r, x + tap.x, col, x_col, w + tap.w, w_col);
-            break;
-        default:
-            for (int q = 0; q < tap.n; q++) {
-                depth_run(P, V, 1, S, acc, r, x + tap.x + q * x_col, col + q, x_col,
-                          w + tap.w + q * w_col, w_col);
+    for (; tap < end; tap++) {
+        if (KW > 0) {
+            depth_run(P, V, KW, S, false, acc, r, x + tap->x, col, x_col, w + tap->w, w_col);
+        } else {
+            for (int q = 0; q < tap->n; q++) {
+                depth_run(P, V, 1, S, false, acc, r, x + tap->x + q * x_col, col + q, x_col,
+                          w + tap->w + q * w_col, w_col);
             }
-            break;
         }
     }
     /* Copies: a store of a register may change any structure, as far as the compiler knows. */
     const struct kernel_post *post = d->post;
     float *y = d->y;
-    ptrdiff_t at = row->y + (ptrdiff_t)first * d->y_pixel + i;
+    at += row->y;
     const ptrdiff_t y_pixel = d->y_pixel;
+    if (post) {
+        V_FOR (p, P) {
+            V_FOR (v, V) {
+                v_f32 sum = post_value(post, acc[p * V + v], y, at + v * VL, i + v * VL, r->m);
+                v_put(y + at + v * VL, sum, r->part, r->m);
+            }
+            at += y_pixel;
+        }
+        return;
+    }
+    y += at;
     V_FOR (p, P) {
         V_FOR (v, V) {
-            v_f32 sum = acc[p * V + v];
-            if (post) {
-                sum = post_value(post, sum, y, at + v * VL, i + v * VL, r->m);
-            }
-            v_put(y + at + v * VL, sum, r->part, r->m);
+            v_put(y + v * VL, acc[p * V + v], r->part, r->m);
         }
-        at += y_pixel;
+        y += y_pixel;
+        SIMD_OPAQUE(y);
     }
 }
 
-/* V registers of channels of P pixels of all rows: what one row has read is near for the next. */
-SIMD_INLINE void depth_channels(const int P, const int V, const int S, const struct kernel_depth *d,
-                                const struct depth_read *r, struct ahead *ahead, size_t first,
-                                int i)
+/* From channel i on, V registers of channels at a time as long as there are as many, or at last
+ * what does not fill one, of P pixels of all rows: what one row has read is near for the next.
+ * Returns the first channel that is left. */
+SIMD_INLINE int depth_channels(const int P, const int KW, const int S,
+                               const enum depth_border border, const struct kernel_depth *d,
+                               struct ahead *ahead, size_t first, int i)
 {
-    for (int k = 0; k < d->n_rows; k++) {
-        if (ahead->lines > 0) {
-            ahead_ask(ahead);
-        }
-        depth_tile(P, V, S, d, &d->rows[k], r, first, i);
-    }
-}
-
-/* Columns that the widest and the narrowest tap have. */
-struct depth_taps {
-    int widest, narrowest;
-};
-
-/* All channels of P pixels. */
-SIMD_INLINE void depth_pixels(const int P, const int S, const struct kernel_depth *d,
-                              const struct depth_taps *taps, struct ahead *ahead, size_t first)
-{
-    const ptrdiff_t col = (ptrdiff_t)first * d->stride;
-    const ptrdiff_t last = col + (P - 1) * d->stride;
-    const int V = P <= DEPTH_FEW_PIXELS ? (int)DEPTH_VECS : 1;
-    int i = 0;
-    const bool inner = col >= d->lo && last + taps->widest <= d->hi;
-    if (inner && !d->relu) {
-        const struct depth_read r = {.m = v_first(VL)};
-        for (; i + V * VL <= d->c; i += V * VL) {
-            depth_channels(P, V, S, d, &r, ahead, first, i);
-        }
-    } else if (col + taps->narrowest > d->lo && last < d->hi && !d->relu) {
-        const struct depth_read r = {
-            .lo = d->lo, .hi = d->hi, .border = DEPTH_EDGES, .m = v_first(VL)};
-        for (; i + V * VL <= d->c; i += V * VL) {
-            depth_channels(P, V, S, d, &r, ahead, first, i);
-        }
-    } else {
-        const struct depth_read r = {
-            .lo = d->lo, .hi = d->hi, .border = DEPTH_ANY, .relu = d->relu, .m = v_first(VL)};
-        for (; i + V * VL <= d->c; i += V * VL) {
-            depth_channels(P, V, S, d, &r, ahead, first, i);
-        }
-    }
-    for (; i < d->c; i += VL) {
+    const bool part = border == DEPTH_PART;
+    const int V = P <= DEPTH_FEW_PIXELS && !part ? (int)DEPTH_VECS : 1;
+    const ptrdiff_t col = (ptrdiff_t)first * d->stride, at = (ptrdiff_t)first * d->y_pixel;
+    const float *x = d->x + col * d->x_col;
+    for (; part ? i < d->c : i + V * VL <= d->c; i += V * VL) {
         const struct depth_read r = {.lo = d->lo,
                                      .hi = d->hi,
-                                     .border = DEPTH_ANY,
-                                     .part = true,
-                                     .relu = d->relu,
-                                     .m = v_first(d->c - i)};
-        depth_channels(P, 1, S, d, &r, ahead, first, i);
+                                     .border = border,
+                                     .part = part,
+                                     .relu = border >= DEPTH_ANY && d->relu,
+                                     .m = v_first(part ? d->c - i : VL)};
+        for (int k = 0; k < d->n_rows; k++) {
+            if (ahead->lines > 0) {
+                ahead_ask(ahead);
+            }
+            depth_tile(P, V, KW, S, d, &d->rows[k], &r, x + i, d->w + i, col, at + i, i);
+        }
+    }
+    return i;
+}
+
+/* A function for each case, as gcc 12 keeps addresses in registers of floats where one function has
+ * all of them: by border, pixels and SK, 10 S + KW (S columns from pixel to pixel, KW of them in
+ * each tap, or 0: any number). */
+typedef int depth_channels_fn(const struct kernel_depth *d, struct ahead *ahead, size_t first,
+                              int i);
+
+#define DEPTH_FN(P, SK, border)                                                                    \
+    static int depth_##border##_##P##_##SK(const struct kernel_depth *d, struct ahead *ahead,      \
+                                           size_t first, int i)                                    \
+    {                                                                                              \
+        return depth_channels(P, SK % 10, SK / 10, border, d, ahead, first, i);                    \
+    }
+#define DEPTH_ROW(P, SK, border) [P - 1][border] = depth_##border##_##P##_##SK,
+
+/* The borders that there are; a tap of one column is inside or not needed. */
+#define DEPTH_CASES_10(T, P, SK) T(P, SK, DEPTH_ANY) T(P, SK, DEPTH_PART)
+#define DEPTH_CASES_11(T, P, SK) DEPTH_CASES_10(T, P, SK) T(P, SK, DEPTH_INNER)
+#define DEPTH_CASES_12(T, P, SK) DEPTH_CASES_11(T, P, SK) T(P, SK, DEPTH_RIGHT)
+#define DEPTH_CASES_13(T, P, SK) DEPTH_CASES_12(T, P, SK) T(P, SK, DEPTH_LEFT) T(P, SK, DEPTH_BOTH)
+#define DEPTH_CASES_15(T, P, SK) DEPTH_CASES_13(T, P, SK)
+#define DEPTH_CASES_20(T, P, SK) DEPTH_CASES_10(T, P, SK)
+#define DEPTH_CASES_23(T, P, SK) DEPTH_CASES_11(T, P, SK) T(P, SK, DEPTH_LEFT)
+#define DEPTH_CASES_25(T, P, SK) DEPTH_CASES_13(T, P, SK)
+
+#define DEPTH_FNS(P, SK)  DEPTH_CASES_##SK(DEPTH_FN, P, SK)
+#define DEPTH_ROWS(P, SK) DEPTH_CASES_##SK(DEPTH_ROW, P, SK)
+#define DEPTH_TABLE(SK)                                                                            \
+    SIMD_8(DEPTH_FNS, SK)                                                                          \
+    static depth_channels_fn *const depth_##SK[DEPTH_PIXELS][DEPTH_BORDERS] = {                    \
+        SIMD_8(DEPTH_ROWS, SK)};
+
+DEPTH_TABLE(10)
+DEPTH_TABLE(11)
+DEPTH_TABLE(12)
+DEPTH_TABLE(13)
+DEPTH_TABLE(15)
+DEPTH_TABLE(20)
+DEPTH_TABLE(23)
+DEPTH_TABLE(25)
+
+typedef depth_channels_fn *const (*depth_table)[DEPTH_BORDERS];
+
+/* Columns of every tap, or 0 where they differ. */
+static int depth_columns(const struct kernel_depth *d)
+{
+    const int n = d->n_rows > 0 && d->rows[0].n_taps > 0 ? d->rows[0].taps[0].n : 0;
+    for (int k = 0; k < d->n_rows; k++) {
+        for (int t = 0; t < d->rows[k].n_taps; t++) {
+            if (d->rows[k].taps[t].n != n) {
+                return 0;
+            }
+        }
+    }
+    return n;
+}
+
+static depth_table depth_table_of(int stride, int columns)
+{
+    if (stride == 2) {
+        return columns == 3 ? depth_23 : columns == 5 ? depth_25 : depth_20;
+    }
+    switch (columns) {
+    case 1:
+        return depth_11;
+    case 2:
+        return depth_12;
+    case 3:
+        return depth_13;
+    case 5:
+        return depth_15;
+    default:
+        return depth_10;
     }
 }
 
-typedef void depth_pixels_fn(const struct kernel_depth *d, const struct depth_taps *taps,
-                             struct ahead *ahead, size_t first);
-
-#define DEPTH_FN(P, S)                                                                             \
-    static void depth_pixels_##P##_##S(const struct kernel_depth *d,                               \
-                                       const struct depth_taps *taps, struct ahead *ahead,         \
-                                       size_t first)                                               \
-    {                                                                                              \
-        depth_pixels(P, S, d, taps, ahead, first);                                                 \
-    }
-SIMD_8(DEPTH_FN, 1)
-SIMD_8(DEPTH_FN, 2)
-
-/* [stride - 1][pixels - 1] */
-static depth_pixels_fn *const depth_fns[2][DEPTH_PIXELS] = {
-#define DEPTH_ROW(P, S) [S - 1][P - 1] = depth_pixels_##P##_##S,
-    SIMD_8(DEPTH_ROW, 1) SIMD_8(DEPTH_ROW, 2)
-#undef DEPTH_ROW
-};
-
-static struct depth_taps depth_taps_of(const struct kernel_depth *d)
+/* What lacks of pixels that see columns col .. end - 1. */
+static enum depth_border depth_border_of(const struct kernel_depth *d, int columns, ptrdiff_t col,
+                                         ptrdiff_t end)
 {
-    struct depth_taps t = {.widest = 0};
-    if (d->n_rows > 0 && d->rows[0].n_taps > 0) {
-        t.narrowest = d->rows[0].taps[0].n;
+    const ptrdiff_t before = d->lo - col, after = end - d->hi;
+    const bool left = before > 0, right = after > 0;
+    if (d->relu || (left && before != depth_before(columns)) ||
+        (right && after != depth_after(columns, d->stride == 2 ? 2 : 1))) {
+        return DEPTH_ANY;
     }
-    for (int k = 0; k < d->n_rows; k++) {
-        for (int i = 0; i < d->rows[k].n_taps; i++) {
-            const int n = d->rows[k].taps[i].n;
-            t.widest = n > t.widest ? n : t.widest;
-            t.narrowest = n < t.narrowest ? n : t.narrowest;
-        }
-    }
-    return t;
+    return left && right ? DEPTH_BOTH : left ? DEPTH_LEFT : right ? DEPTH_RIGHT : DEPTH_INNER;
 }
 
 void SIMD_NAME(depthwise_rows_f32)(const struct kernel_depth *d)
 {
     /* Pixels three or more columns apart share nothing: one at a time. */
     const size_t most = d->stride <= 2 ? DEPTH_PIXELS : 1;
-    depth_pixels_fn *const *fns = depth_fns[d->stride == 2];
-    const struct depth_taps taps = depth_taps_of(d);
+    const int columns = depth_columns(d);
+    const depth_table table = depth_table_of(d->stride, columns);
     size_t left = d->n_pixels, n_tiles = (left + most - 1) / most;
     const int together = VL * (left <= DEPTH_FEW_PIXELS ? (int)DEPTH_VECS : 1);
     const size_t pieces = (size_t)d->n_rows * (size_t)((d->c + together - 1) / together);
     struct ahead ahead = ahead_of(d->ahead, n_tiles * pieces);
     for (size_t first = 0; left > 0; n_tiles--) {
-        size_t p = (left + n_tiles - 1) / n_tiles;
-        fns[p - 1](d, &taps, &ahead, first);
+        const size_t p = (left + n_tiles - 1) / n_tiles;
+        const ptrdiff_t col = (ptrdiff_t)first * d->stride;
+        const ptrdiff_t end = col + (ptrdiff_t)(p - 1) * d->stride + columns;
+        depth_channels_fn *const *fns = table[p - 1];
+        depth_channels_fn *const fn = fns[depth_border_of(d, columns, col, end)];
+        const int i = (fn ? fn : fns[DEPTH_ANY])(d, &ahead, first, 0);
+        if (i < d->c) {
+            fns[DEPTH_PART](d, &ahead, first, i);
+        }
         first += p;
         left -= p;
     }
