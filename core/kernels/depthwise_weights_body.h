@@ -33,8 +33,9 @@ struct depth_sums {
  * inside. x: the row that kernel row 0 meets, at column col of the image, which place 0 brings to
  * the first pixel. */
 SIMD_INLINE void depth_add(const int V, const int K0, const int K1, const int COLS, const int P,
-                           const int S, v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
-                           const float *x, const float *dy, ptrdiff_t col)
+                           const int S, const enum depth_border border, v_f32 acc[DEPTH_SUMS],
+                           const struct depth_sums *s, const float *x, const float *dy,
+                           ptrdiff_t col)
 {
     const ptrdiff_t step = s->d->step, row = s->d->w * step;
     const size_t w = (size_t)s->d->w;
@@ -48,8 +49,11 @@ SIMD_INLINE void depth_add(const int V, const int K0, const int K1, const int CO
     const float *at[3] = {x, x + row, x + 2 * row};
     V_FOR (m, (P - 1) * S + COLS) {
         /* 3x3: at most one column on each side does not exist. */
-        const bool sure = K1 > 1 && m >= 1 && m <= (P - 1) * S + 1;
-        if (sure || __builtin_expect((size_t)(col + m) < w, 1)) {
+        const bool last = m > (P - 1) * S + 1;
+        const bool sure = border < DEPTH_ANY || (K1 > 1 && m >= 1 && !last);
+        const bool seen = !(m == 0 && (border == DEPTH_LEFT || border == DEPTH_BOTH)) &&
+                          !(last && (border == DEPTH_RIGHT || border == DEPTH_BOTH));
+        if (sure ? seen : __builtin_expect((size_t)(col + m) < w, 1)) {
             V_FOR (kv, (K1 - K0) * V) {
                 const int k = K0 + kv / V, v = kv % V;
                 const v_f32 b = depth_x(&s->read, at[k] + v * VL);
@@ -88,20 +92,24 @@ SIMD_INLINE void depth_add_row(const int V, const int K0, const int K1, const in
         if (DEPTH_ASK_OFTEN) {
             depth_ask(ahead);
         }
-        depth_add(V, K0, K1, COLS, most, S, acc, s, x, dy, col);
+        if (K1 == 1 && S > 0 && col >= 0 && col + (most - 1) * S + COLS <= d->w) {
+            depth_add(V, K0, K1, COLS, most, S, DEPTH_INNER, acc, s, x, dy, col);
+        } else {
+            depth_add(V, K0, K1, COLS, most, S, DEPTH_ANY, acc, s, x, dy, col);
+        }
         dy += most * d->step;
         x += most * stride * d->step;
         col += most * stride;
     }
     switch (left) {
     case 1:
-        depth_add(V, K0, K1, COLS, 1, S, acc, s, x, dy, col);
+        depth_add(V, K0, K1, COLS, 1, S, DEPTH_ANY, acc, s, x, dy, col);
         break;
     case 2:
-        depth_add(V, K0, K1, COLS, 2, S, acc, s, x, dy, col);
+        depth_add(V, K0, K1, COLS, 2, S, DEPTH_ANY, acc, s, x, dy, col);
         break;
     case 3:
-        depth_add(V, K0, K1, COLS, 3, S, acc, s, x, dy, col);
+        depth_add(V, K0, K1, COLS, 3, S, DEPTH_ANY, acc, s, x, dy, col);
         break;
     default:
         break;
@@ -131,6 +139,45 @@ SIMD_INLINE void depth_sums_store(const int V, const int N, const v_f32 acc[DEPT
     }
 }
 
+/* Rows of a 3x3 that are whole tiles, of an image with the usual border? */
+SIMD_INLINE bool depth_weights_even(const struct kernel_depth_weights *d)
+{
+    return d->stride <= 2 && d->pad == 1 && d->ow % DEPTH_WEIGHT_PIXELS == 0 &&
+           d->w == d->ow * d->stride;
+}
+
+/* The same of such a row: each tile knows what it lacks. */
+SIMD_INLINE void depth_add_even(const int V, const int K0, const int K1, const int S,
+                                v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
+                                struct ahead *ahead, int y)
+{
+    enum { P = DEPTH_WEIGHT_PIXELS };
+    const struct kernel_depth_weights *d = s->d;
+    const ptrdiff_t step = d->step;
+    const float *dy = d->dy + (ptrdiff_t)y * d->ow * step + s->i;
+    const float *x = d->x + ((ptrdiff_t)(y * S - 1) * d->w - 1) * step + s->i;
+    const enum depth_border right = S == 1 ? DEPTH_RIGHT : DEPTH_INNER;
+    const enum depth_border both = S == 1 ? DEPTH_BOTH : DEPTH_LEFT;
+    depth_ask(ahead);
+    if (d->ow == P) {
+        depth_add(V, K0, K1, 3, P, S, both, acc, s, x, dy, 0);
+        return;
+    }
+    depth_add(V, K0, K1, 3, P, S, DEPTH_LEFT, acc, s, x, dy, 0);
+    for (int left = d->ow - 2 * P; left > 0; left -= P) {
+        dy += P * step;
+        x += P * S * step;
+        if (DEPTH_ASK_OFTEN) {
+            depth_ask(ahead);
+        }
+        depth_add(V, K0, K1, 3, P, S, DEPTH_INNER, acc, s, x, dy, 0);
+    }
+    if (DEPTH_ASK_OFTEN) {
+        depth_ask(ahead);
+    }
+    depth_add(V, K0, K1, 3, P, S, right, acc, s, x + P * S * step, dy + P * step, 0);
+}
+
 /* 3x3 with a border of at most one: all nine sums stay in registers from row to row. */
 SIMD_INLINE void depth_weights_3x3(const int V, const int S, const struct depth_sums *s,
                                    struct ahead *ahead)
@@ -138,6 +185,20 @@ SIMD_INLINE void depth_weights_3x3(const int V, const int S, const struct depth_
     const struct kernel_depth_weights *d = s->d;
     v_f32 acc[DEPTH_SUMS];
     depth_sums_load(V, 9, acc, s, 0);
+    if (S > 0 && depth_weights_even(d)) {
+        for (int y = d->y0; y < d->y1; y++) {
+            const int iy = y * S - 1;
+            if (iy < 0) {
+                depth_add_even(V, 1, 3, S, acc, s, ahead, y);
+            } else if (iy + 3 > d->h) {
+                depth_add_even(V, 0, 2, S, acc, s, ahead, y);
+            } else {
+                depth_add_even(V, 0, 3, S, acc, s, ahead, y);
+            }
+        }
+        depth_sums_store(V, 9, acc, s, 0);
+        return;
+    }
     for (int y = d->y0; y < d->y1; y++) {
         const int iy = y * d->stride - d->pad;
         if (iy < 0) {
@@ -151,16 +212,21 @@ SIMD_INLINE void depth_weights_3x3(const int V, const int S, const struct depth_
     depth_sums_store(V, 9, acc, s, 0);
 }
 
-/* One row of any kernel: COLS places from place q on. */
+/* Output rows y .. y1 - 1 by one row of any kernel: COLS places from place q on. */
 SIMD_INLINE void depth_weights_places(const int V, const int COLS, const int S,
                                       const struct depth_sums *s, struct ahead *ahead, int y,
-                                      int kernel_row, int q)
+                                      int y1, int kernel_row, int q)
 {
     v_f32 acc[DEPTH_SUMS];
     depth_sums_load(V, COLS, acc, s, kernel_row * s->d->kw + q);
-    depth_add_row(V, 0, 1, COLS, S, acc, s, ahead, y, kernel_row, q);
+    for (; y < y1; y++) {
+        depth_add_row(V, 0, 1, COLS, S, acc, s, ahead, y, kernel_row, q);
+    }
     depth_sums_store(V, COLS, acc, s, kernel_row * s->d->kw + q);
 }
+
+/* Floats of x and dy that are passed over again for the next kernel row: half of a small L1. */
+enum { DEPTH_AGAIN_FLOATS = 4096 };
 
 /* All nine places of a 3x3 in one pass over the pixels? */
 SIMD_INLINE bool depth_weights_at_once(const struct kernel_depth_weights *d)
@@ -168,32 +234,66 @@ SIMD_INLINE bool depth_weights_at_once(const struct kernel_depth_weights *d)
     return d->kh == 3 && d->kw == 3 && d->pad <= 1 && d->h >= 2;
 }
 
-SIMD_INLINE void depth_weights_channels(const int V, const int S, const struct depth_sums *s,
-                                        struct ahead *ahead)
+/* V registers of channels from channel i on. */
+SIMD_INLINE void depth_weights_channels(const int V, const int S,
+                                        const struct kernel_depth_weights *d,
+                                        struct depth_read read, struct ahead *ahead, int i)
 {
-    const struct kernel_depth_weights *d = s->d;
+    const struct depth_sums sums = {d, read, i}, *s = &sums;
     if (depth_weights_at_once(d)) {
         depth_weights_3x3(V, S, s, ahead);
         return;
     }
-    for (int y = d->y0; y < d->y1; y++) {
+    const int row = (d->stride * d->w + d->ow) * V * VL, again = DEPTH_AGAIN_FLOATS / row;
+    const int n_rows = again > 1 ? again : 1;
+    for (int y0 = d->y0; y0 < d->y1; y0 += n_rows) {
         for (int k = 0; k < d->kh; k++) {
-            const int iy = y * d->stride - d->pad + k;
-            int q = iy >= 0 && iy < d->h ? 0 : d->kw;
+            int y = y0, y1 = y0 + n_rows < d->y1 ? y0 + n_rows : d->y1;
+            while (y < y1 && y * d->stride - d->pad + k < 0) {
+                y++;
+            }
+            while (y < y1 && (y1 - 1) * d->stride - d->pad + k >= d->h) {
+                y1--;
+            }
+            int q = y < y1 ? 0 : d->kw;
             for (; q + 5 <= d->kw; q += 5) {
-                depth_weights_places(V, 5, S, s, ahead, y, k, q);
+                depth_weights_places(V, 5, S, s, ahead, y, y1, k, q);
             }
             for (; q + 3 <= d->kw; q += 3) {
-                depth_weights_places(V, 3, S, s, ahead, y, k, q);
+                depth_weights_places(V, 3, S, s, ahead, y, y1, k, q);
             }
             for (; q < d->kw; q++) {
-                depth_weights_places(V, 1, S, s, ahead, y, k, q);
+                depth_weights_places(V, 1, S, s, ahead, y, y1, k, q);
             }
         }
     }
 }
 
-SIMD_INLINE void depth_weights(const int S, const struct kernel_depth_weights *d)
+/* A function for each case, as in depthwise_body.h. */
+#define DEPTH_WEIGHTS_FN(S, case, V, ...)                                                          \
+    static __attribute__((noinline)) void depth_weights_##case##_##S(                              \
+        const struct kernel_depth_weights *d, struct ahead *ahead, int i)                          \
+    {                                                                                              \
+        const struct depth_read read = {__VA_ARGS__};                                              \
+        depth_weights_channels(V, S, d, read, ahead, i);                                           \
+    }
+#define DEPTH_WEIGHTS_FNS(S)                                                                       \
+    DEPTH_WEIGHTS_FN(S, plain, DEPTH_VECS, .m = v_first(VL))                                       \
+    DEPTH_WEIGHTS_FN(S, relu, DEPTH_VECS, .relu = true, .m = v_first(VL))                          \
+    DEPTH_WEIGHTS_FN(S, part, 1, .part = true, .relu = d->relu, .m = v_first(d->c - i))
+DEPTH_WEIGHTS_FNS(0)
+DEPTH_WEIGHTS_FNS(1)
+DEPTH_WEIGHTS_FNS(2)
+
+typedef void depth_weights_fn(const struct kernel_depth_weights *d, struct ahead *ahead, int i);
+
+/* [stride, or 0 for a larger one][plain, relu, part] */
+static depth_weights_fn *const depth_weights_fns[3][3] = {
+    {depth_weights_plain_0, depth_weights_relu_0, depth_weights_part_0},
+    {depth_weights_plain_1, depth_weights_relu_1, depth_weights_part_1},
+    {depth_weights_plain_2, depth_weights_relu_2, depth_weights_part_2}};
+
+static void depth_weights(int stride, const struct kernel_depth_weights *d)
 {
     enum { TOGETHER = DEPTH_VECS * VL };
     const int n_blocks = (d->c + TOGETHER - 1) / TOGETHER;
@@ -202,20 +302,12 @@ SIMD_INLINE void depth_weights(const int S, const struct kernel_depth_weights *d
     const size_t pieces = (size_t)n_blocks * (size_t)(d->y1 - d->y0) * (size_t)(runs * passes);
     struct ahead ahead = ahead_of(d->ahead, pieces);
     int i = 0;
-    if (d->relu) {
-        for (; i + TOGETHER <= d->c; i += TOGETHER) {
-            const struct depth_sums s = {d, {.relu = true, .m = v_first(VL)}, i};
-            depth_weights_channels(DEPTH_VECS, S, &s, &ahead);
-        }
-    } else {
-        for (; i + TOGETHER <= d->c; i += TOGETHER) {
-            const struct depth_sums s = {d, {.m = v_first(VL)}, i};
-            depth_weights_channels(DEPTH_VECS, S, &s, &ahead);
-        }
+    depth_weights_fn *const *fns = depth_weights_fns[stride];
+    for (; i + TOGETHER <= d->c; i += TOGETHER) {
+        fns[d->relu](d, &ahead, i);
     }
     for (; i < d->c; i += VL) {
-        const struct depth_sums s = {d, {.part = true, .relu = d->relu, .m = v_first(d->c - i)}, i};
-        depth_weights_channels(1, S, &s, &ahead);
+        fns[2](d, &ahead, i);
     }
 }
 
