@@ -44,8 +44,8 @@ SIMD_INLINE v_f32 depth_x(const struct depth_read *r, const float *x)
     return v;
 }
 
-/* What a kernel of twice as many columns less one lacks at the border of an image, of the KW
- * columns that a tap brings: before the first pixel, and after the last, S columns apart. */
+/* Of the KW columns that a tap brings, those that are not there at the border of an image with the
+ * usual padding: before the first pixel, and after the last. */
 SIMD_INLINE int depth_before(const int KW)
 {
     return (KW - 1) / 2;
