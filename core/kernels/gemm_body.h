@@ -4,8 +4,7 @@
  * row. Tiles of every height up to SIMD_ROWS_KB are compiled, so that any number of rows is cut
  * into nearly equal tiles and no tile is ever half empty.
  */
-#include "core/kernels/ahead_body.h"
-#include "core/kernels/post_body.h"
+#include "core/kernels/squares_body.h"
 
 #include <stdint.h>
 
@@ -318,114 +317,6 @@ static gemm_tile_fn *const gemm_near_tiles[GEMM_MAX_ROWS] = {
 #undef GEMM_ROW
 };
 
-/* One register of columns and sixteen channels (near ones): with thirty-two registers all weights
- * stay in them, and short tiles let the loads of the next ones run ahead of products that wait for
- * memory (1x1 16 -> 16 of 131072 pixels: .60 -> .32 to .38 ms). */
-enum { GEMM_SQUARE = VL == 16, GEMM_SQUARE_ROWS = 8 };
-
-/* mask: NULL, or what post->mask is; into: then added to y. n_lines from `line` on, at most one a
- * step, are asked for. */
-SIMD_INLINE void gemm_square(const int P, float *y, const float *x, const v_f32 w[GEMM_NEAR],
-                             const float *mask, const bool into, const float *line, int n_lines)
-{
-    v_f32 acc[GEMM_SQUARE_ROWS];
-    V_FOR (p, P) {
-        acc[p] = v_zero();
-    }
-    V_FOR (i, GEMM_NEAR) {
-        if (i < n_lines) {
-            __builtin_prefetch(line + i * AHEAD_LINE, 0, 2);
-        }
-        V_FOR (p, P) {
-            v_f32 b = GEMM_ONE(x + p * GEMM_NEAR + i);
-            acc[p] =
-                GEMM_BEGINS && i == 0 ? GEMM_MULTIPLY(b, w[i]) : GEMM_MULTIPLY_ADD(b, w[i], acc[p]);
-        }
-    }
-    V_FOR (p, P) {
-        v_store(y + p * VL,
-                mask ? post_masked(acc[p], mask, y, into, p * VL, v_first(VL)) : acc[p]);
-    }
-}
-
-static bool gemm_is_square(const struct kernel_gemm *g)
-{
-    return GEMM_SQUARE && g->n_cols == VL && g->n_rows > GEMM_SQUARE_ROWS && g->n_taps == 1 &&
-           g->taps[0].n == GEMM_NEAR && g->x_row == GEMM_NEAR && g->x_inner == 1 &&
-           g->y_row == VL && !g->accumulate && g->more.n == 0 &&
-           (!g->post || post_is_mask(g->post));
-}
-
-/* The rows of x by the weights at `from`. */
-SIMD_INLINE void gemm_squares(const struct kernel_gemm *g, const float *x, const float *from,
-                              float *y, const float *mask, const bool into, struct ahead *ahead)
-{
-    v_f32 w[GEMM_NEAR];
-    V_FOR (i, GEMM_NEAR) {
-        w[i] = v_load(from + i * g->w_inner);
-    }
-    const bool far = ahead != NULL;
-    struct kernel_ahead run = {NULL, 0};
-    size_t n = g->n_rows;
-    for (; n >= GEMM_SQUARE_ROWS; n -= GEMM_SQUARE_ROWS) {
-        if (far) {
-            run = ahead_take(ahead);
-        }
-        gemm_square(GEMM_SQUARE_ROWS, y, x, w, mask, into, run.p, (int)(run.n / AHEAD_LINE));
-        x += GEMM_SQUARE_ROWS * GEMM_NEAR;
-        y += GEMM_SQUARE_ROWS * VL;
-        mask = mask ? mask + GEMM_SQUARE_ROWS * VL : NULL;
-    }
-    if (n >= GEMM_SQUARE_ROWS / 2) {
-        if (far) {
-            run = ahead_take(ahead);
-        }
-        gemm_square(GEMM_SQUARE_ROWS / 2, y, x, w, mask, into, run.p, (int)(run.n / AHEAD_LINE));
-        x += GEMM_SQUARE_ROWS / 2 * GEMM_NEAR;
-        y += GEMM_SQUARE_ROWS / 2 * VL;
-        mask = mask ? mask + GEMM_SQUARE_ROWS / 2 * VL : NULL;
-        n -= GEMM_SQUARE_ROWS / 2;
-    }
-    for (; n > 0; n--) {
-        gemm_square(1, y, x, w, mask, into, NULL, 0);
-        x += GEMM_NEAR;
-        y += VL;
-        mask = mask ? mask + VL : NULL;
-    }
-}
-
-static __attribute__((noinline)) void gemm_squares_plain(const struct kernel_gemm *g)
-{
-    const struct kernel_planes step = g->planes;
-    const float *x = g->x + g->taps[0].x, *w = g->w + g->taps[0].w;
-    float *y = g->y;
-    for (int p = step.n; p >= 0; p--, x += step.x, w += step.w, y += step.y) {
-        gemm_squares(g, x, w, y, NULL, false, NULL);
-    }
-}
-
-static __attribute__((noinline)) void gemm_squares_far(const struct kernel_gemm *g)
-{
-    const struct kernel_planes step = g->planes;
-    const float *x = g->x + g->taps[0].x, *w = g->w + g->taps[0].w;
-    float *y = g->y;
-    const size_t squares = (g->n_rows + GEMM_SQUARE_ROWS - 1) / GEMM_SQUARE_ROWS;
-    struct ahead ahead = ahead_of(g->ahead, squares * (1 + (size_t)step.n));
-    for (int p = step.n; p >= 0; p--, x += step.x, w += step.w, y += step.y) {
-        gemm_squares(g, x, w, y, NULL, false, &ahead);
-    }
-}
-
-static __attribute__((noinline)) void gemm_squares_mask(const struct kernel_gemm *g)
-{
-    gemm_squares(g, g->x + g->taps[0].x, g->w + g->taps[0].w, g->y, g->post->mask, false, NULL);
-}
-
-static __attribute__((noinline)) void gemm_squares_mask_into(const struct kernel_gemm *g)
-{
-    gemm_squares(g, g->x + g->taps[0].x, g->w + g->taps[0].w, g->y, g->post->mask, true, NULL);
-}
-
 static const size_t gemm_most_rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
                                                        SIMD_ROWS_4};
 static const size_t gemm_few_rows[GEMM_MAX_KB + 1] = {1, SIMD_FEW_ROWS_1, SIMD_FEW_ROWS_2,
@@ -524,16 +415,8 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
     if (g->n_rows == 0 || n_vec == 0) {
         return;
     }
-    if (gemm_is_square(g)) {
-        if (!g->post && g->ahead[0].n + g->ahead[1].n > 0) {
-            gemm_squares_far(g);
-        } else if (!g->post) {
-            gemm_squares_plain(g);
-        } else if (!g->post->into) {
-            gemm_squares_mask(g);
-        } else {
-            gemm_squares_mask_into(g);
-        }
+    if (squares_can(g)) {
+        squares(g);
         return;
     }
     const bool one = n_vec <= SIMD_COLS && gemm_n_tiles(g, n_vec) == 1;
