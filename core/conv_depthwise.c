@@ -140,9 +140,9 @@ static void depthwise_prefetch(const struct depthwise_job *d, const float *x, in
         if (row >= 0 && row < m->src_h && last > first) {
             size_t at = ((size_t)row * (size_t)m->src_w + (size_t)first) * (size_t)m->src_c;
             if (c == m->src_c) {
-                conv_room_prefetch(x + at, 1, (size_t)((last - first) * c), 0, false);
+                conv_room_prefetch(x + at, 1, (size_t)((last - first) * c), 0);
             } else {
-                conv_room_prefetch(x + at, last - first, (size_t)c, (size_t)m->src_c, false);
+                conv_room_prefetch(x + at, last - first, (size_t)c, (size_t)m->src_c);
             }
         }
     }

@@ -260,7 +260,7 @@ static void direct_rows(const struct direct_job *d, ptrdiff_t *rows, float *ring
         }
     }
     for (int i = 1; i <= *copied - before && *copied + i < d->m.src_h; i++) {
-        conv_room_prefetch(image + (size_t)(*copied + i) * image_row, 1, image_row, 0, false);
+        conv_room_prefetch(image + (size_t)(*copied + i) * image_row, 1, image_row, 0);
     }
 }
 

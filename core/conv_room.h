@@ -68,20 +68,15 @@ void conv_direct_gemm_post(const struct conv_job *j, struct kernel_gemm *g,
  * few percent below. */
 enum { CONV_FAR_FLOATS = 524288 };
 
-/* Ask for a block of n_rows rows of row_floats floats, row_step apart, to be brought near while
- * other work goes on. Winograd's tiles are read and written in short pieces, which the processor's
- * own prefetchers do not foresee. write: it will be written. */
+/* Ask for a block of n_rows rows of row_floats floats, row_step apart, to be brought near, at once:
+ * what a kernel asks for by the way is struct kernel_ahead's. */
 static inline void conv_room_prefetch(const float *p, int n_rows, size_t row_floats,
-                                      size_t row_step, bool write)
+                                      size_t row_step)
 {
     for (int r = 0; r < n_rows; r++, p += row_step) {
         __asm__ volatile("" : : "r"(p)); /* else gcc drops calls of what it takes for no effect */
         for (size_t i = 0; i < row_floats; i += 16) {
-            if (write) {
-                __builtin_prefetch(p + i, 1, 2);
-            } else {
-                __builtin_prefetch(p + i, 0, 2);
-            }
+            __builtin_prefetch(p + i, 0, 2);
         }
     }
 }
