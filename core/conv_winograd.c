@@ -30,14 +30,10 @@
 
 /* Floats of v and m of a group of tiles: half of a 1 MiB L2, the weights stream through the rest.
  * At most 28 tiles: with 24, 32, 40 or 56 sixteen channels take 2 to 8 % longer. */
-enum { WINO_GROUP_FLOATS = 131072, WINO_MAX_TILES = 28, WINO_E = 36 };
-/* Planes multiplied by one call: what a call begins with costs 80 cycles, a plane of 32 channels
- * 1800. Six calls, as what they ask for takes turns in twos or threes. */
-enum { WINO_PLANES = 6 };
+enum { WINO_GROUP_FLOATS = 131072, WINO_MAX_TILES = 28 };
 /* Smaller tensors than these two together are near anyway. */
 enum { WINO_NEAR_FLOATS = 65536 };
-/* Steps between the 36 planes are odd multiples of a cache line, so that one tile's stores do not
- * fall into one set of the cache. */
+/* Outputs are shared in whole cache lines. */
 enum { WINO_LINE = 16 };
 /* With fewer tiles a thread, outputs are shared among the threads instead of tiles. */
 enum { WINO_FEW_TILES = 8 };
@@ -60,11 +56,6 @@ struct wino_job {
     const float *u; /* [36][u_step] */
     float *scratch; /* [n_threads][36 (v_step + m_step)] */
 };
-
-static size_t wino_step(size_t floats)
-{
-    return DIV_UP(floats, (size_t)WINO_LINE) / 2 * 2 * WINO_LINE + WINO_LINE;
-}
 
 static struct wino_job wino_plan(const struct machine *mc, const struct conv_shape *s,
                                  enum conv_dir dir)
@@ -94,9 +85,9 @@ static struct wino_job wino_plan(const struct machine *mc, const struct conv_sha
     /* As many rounds of all threads, and none of them short. */
     int n_at_once = DIV_UP(mc->n_threads, w.n_slices);
     w.group = DIV_UP(w.n_tiles, n_at_once * DIV_UP(w.n_tiles, n_at_once * w.group));
-    w.v_step = wino_step((size_t)w.group * (size_t)w.src.c);
-    w.m_step = wino_step((size_t)w.group * (size_t)w.k);
-    w.u_step = wino_step((size_t)w.src.c * (size_t)w.k);
+    w.v_step = wino_tiles_step((size_t)w.group * (size_t)w.src.c);
+    w.m_step = wino_tiles_step((size_t)w.group * (size_t)w.k);
+    w.u_step = wino_tiles_step((size_t)w.src.c * (size_t)w.k);
     return w;
 }
 
@@ -165,22 +156,35 @@ static int wino_output(const struct wino_job *w, const float *m, struct wino_til
     return o.n_tiles;
 }
 
-/* What the group of tiles from `first` on will read, and what it will write: brought near while the
- * group before is multiplied, and its own products. */
+/* What the group of tiles from `first` on will read, asked for while the group before is
+ * multiplied. */
 static struct kernel_ahead wino_ahead_in(const struct wino_job *w, int first)
 {
-    int n = MAX(0, MIN(w->group, w->n_tiles - first));
-    return wino_tiles_ahead(&w->tiles, w->src.data, MIN(first, w->n_tiles), n, w->src.h,
+    return wino_tiles_ahead(&w->tiles, w->src.data, MIN(first, w->n_tiles),
+                            MIN(first + w->group, w->n_tiles), w->src.h,
                             (size_t)w->src.w * (size_t)w->src.c, 2 - w->src.pad);
 }
 
+/* What it will write, or the mask of it, asked for within its own products. */
 static struct kernel_ahead wino_ahead_out(const struct wino_job *w, const float *p, int first)
 {
-    if (!p) {
-        return (struct kernel_ahead){0};
-    }
-    return wino_tiles_ahead(&w->tiles, p, first, MIN(w->group, w->n_tiles - first), w->dst_h,
+    return wino_tiles_ahead(&w->tiles, p, first, MIN(first + w->group, w->n_tiles), w->dst_h,
                             (size_t)w->dst_w * (size_t)w->k, 0);
+}
+
+/* All that is asked for within the products of a group; how many runs. */
+static size_t wino_ahead(const struct wino_job *w, struct kernel_ahead runs[3], int first)
+{
+    if (!w->far) {
+        return 0;
+    }
+    runs[0] = wino_ahead_in(w, first + w->group);
+    runs[1] = wino_ahead_out(w, w->j->out, first);
+    if (!w->j->mask) {
+        return 2;
+    }
+    runs[2] = wino_ahead_out(w, w->j->mask, first);
+    return 3;
 }
 
 /* All three stages of a group of tiles, for a slice of the outputs. */
@@ -207,10 +211,8 @@ static void wino_group(void *ctx, int item, int i_thread)
                             .y_row = n_k,
                             .n_rows = (size_t)n,
                             .n_cols = n_k};
-    const struct kernel_ahead runs[3] = {wino_ahead_in(w, first + w->group),
-                                         wino_ahead_out(w, w->j->out, first),
-                                         wino_ahead_out(w, w->j->mask, first)};
-    const size_t n_runs = w->j->mask ? 3 : 2;
+    struct kernel_ahead runs[3];
+    const size_t n_runs = wino_ahead(w, runs, first);
     /* Several planes a call, unless something is done between them. */
     const size_t at_once = w->bf16 || w->n_slices > 1 ? 1 : WINO_PLANES;
     if (at_once > 1) {
@@ -222,7 +224,7 @@ static void wino_group(void *ctx, int item, int i_thread)
         g.x = w->bf16 ? (const float *)(const void *)pairs : plane;
         g.w = w->u + e * w->u_step + k0;
         g.y = m + e * w->m_step;
-        if (w->far) {
+        if (n_runs > 0) {
             struct kernel_ahead run = wino_tiles_turn(runs, n_runs, e / at_once, WINO_E / at_once);
             if (w->bf16) { /* not all of its kernels ask by the way */
                 conv_room_prefetch(run.p, 1, run.n, run.n);
@@ -256,7 +258,7 @@ static bool wino_can(const struct machine *mc, const struct conv_shape *s, enum 
 static size_t wino_prepare_bytes(const struct conv_shape *s, enum conv_dir dir)
 {
     (void)dir;
-    return arena_round(WINO_E * wino_step((size_t)s->c * (size_t)s->k) * sizeof(float));
+    return arena_round(WINO_E * wino_tiles_step((size_t)s->c * (size_t)s->k) * sizeof(float));
 }
 
 /* A plane of u from [c][k] floats to [c / 2][k] pairs, in place: pairs of two rows take the place

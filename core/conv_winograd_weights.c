@@ -20,13 +20,11 @@
 
 /* A part costs as much as six tiles (its m is turned back and added) and begins a group anew, so it
  * has at least 128. */
-enum { WW_PARTS = 8, WW_MIN_TILES = 128, WW_E = 36, WW_MAX_TILES = 64 };
+enum { WW_PARTS = 8, WW_MIN_TILES = 128, WW_MAX_TILES = 64 };
 /* Floats of v and d of a group, 512 KiB: for each group m is read and written once, so larger ones
  * are cheaper until they leave L2 (64 and 32 tiles of 16 channels .292 and .314 ms; 28 and 14 of 64
  * .835 and .907; with 1 MiB .966). */
 enum { WW_GROUP_FLOATS = 131072 };
-/* Planes multiplied by one call. */
-enum { WW_PLANES = 6 };
 /* Weights turned back or added by one call. */
 enum { WW_CHUNK = 4096 };
 
@@ -41,11 +39,6 @@ struct ww_job {
     float *parts;                  /* [n_parts][9, c, k] */
 };
 
-static size_t ww_step(size_t floats)
-{
-    return DIV_UP(floats, (size_t)16) / 2 * 32 + 16; /* an odd number of cache lines */
-}
-
 static struct ww_job ww_plan(const struct conv_shape *s, bool one_sum)
 {
     struct ww_job w = {.tiles = wino_tiles_of(s->oh, s->ow),
@@ -53,10 +46,10 @@ static struct ww_job ww_plan(const struct conv_shape *s, bool one_sum)
                        .plane = (size_t)s->c * (size_t)s->k};
     w.n_tiles = w.tiles.in_image * s->n;
     w.n_parts = one_sum ? 1 : MAX(1, MIN(w.n_tiles / WW_MIN_TILES, (int)WW_PARTS));
-    w.group = MAX(4, MIN(WW_GROUP_FLOATS / (WW_E * (s->c + s->k)), (int)WW_MAX_TILES));
-    w.v_step = ww_step((size_t)w.group * (size_t)s->c);
-    w.d_step = ww_step((size_t)w.group * (size_t)s->k);
-    w.m_step = ww_step(w.plane);
+    w.group = MAX(4, MIN(WW_GROUP_FLOATS / (WINO_E * (s->c + s->k)), (int)WW_MAX_TILES));
+    w.v_step = wino_tiles_step((size_t)w.group * (size_t)s->c);
+    w.d_step = wino_tiles_step((size_t)w.group * (size_t)s->k);
+    w.m_step = wino_tiles_step(w.plane);
     return w;
 }
 
@@ -67,7 +60,7 @@ static size_t ww_zeros(const struct ww_job *w, const struct conv_shape *s)
 
 static size_t ww_thread_floats(const struct ww_job *w)
 {
-    return WW_E * (w->v_step + w->d_step + w->m_step);
+    return WINO_E * (w->v_step + w->d_step + w->m_step);
 }
 
 /* Transform dy of the tiles from t on that lie in its row into d, n at most; how many. */
@@ -92,12 +85,12 @@ static int ww_gradient(const struct ww_job *w, float *d, int t, int n)
 static void ww_ahead(const struct ww_job *w, struct kernel_ahead ahead[2], int first)
 {
     const struct conv_shape *s = w->j->s;
-    int n = MAX(0, MIN(w->group, w->n_tiles - first));
+    int end = MIN(first + w->group, w->n_tiles);
     first = MIN(first, w->n_tiles);
-    ahead[0] = wino_tiles_ahead(&w->tiles, w->j->x, first, n, s->h, (size_t)s->w * (size_t)s->c,
+    ahead[0] = wino_tiles_ahead(&w->tiles, w->j->x, first, end, s->h, (size_t)s->w * (size_t)s->c,
                                 2 - s->pad);
     ahead[1] =
-        wino_tiles_ahead(&w->tiles, w->j->dy, first, n, s->oh, (size_t)s->ow * (size_t)s->k, 0);
+        wino_tiles_ahead(&w->tiles, w->j->dy, first, end, s->oh, (size_t)s->ow * (size_t)s->k, 0);
 }
 
 static void ww_part(void *ctx, int part, int i_thread)
@@ -106,7 +99,7 @@ static void ww_part(void *ctx, int part, int i_thread)
     const struct conv_shape *s = w->j->s;
     const struct kernels *k = w->j->mc->k;
     float *v = w->scratch + (size_t)i_thread * ww_thread_floats(w);
-    float *d = v + WW_E * w->v_step, *m = d + WW_E * w->d_step;
+    float *d = v + WINO_E * w->v_step, *m = d + WINO_E * w->d_step;
     int first = (int)((int64_t)w->n_tiles * part / w->n_parts);
     int last = (int)((int64_t)w->n_tiles * (part + 1) / w->n_parts);
     for (int t0 = first; t0 < last; t0 += w->group) {
@@ -130,13 +123,13 @@ static void ww_part(void *ctx, int part, int i_thread)
                                 .n_rows = (size_t)s->c,
                                 .n_cols = s->k,
                                 .accumulate = t0 > first,
-                                .planes = {WW_PLANES - 1, (ptrdiff_t)w->v_step,
+                                .planes = {WINO_PLANES - 1, (ptrdiff_t)w->v_step,
                                            (ptrdiff_t)w->d_step, (ptrdiff_t)w->m_step}};
-        for (size_t e = 0; e < WW_E; e += WW_PLANES) {
+        for (size_t e = 0; e < WINO_E; e += WINO_PLANES) {
             g.x = v + e * w->v_step;
             g.w = d + e * w->d_step;
             g.y = m + e * w->m_step;
-            g.ahead[0] = wino_tiles_turn(next, 2, e / WW_PLANES, WW_E / WW_PLANES);
+            g.ahead[0] = wino_tiles_turn(next, 2, e / WINO_PLANES, WINO_E / WINO_PLANES);
             k->gemm_taps_f32(&g);
         }
     }

@@ -21,11 +21,11 @@ static size_t wino_tiles_reach(const struct wino_tiles *t, int tile, int h, size
     return (rows + (size_t)(y > 0 ? MIN(h, y + beyond) : 0)) * row;
 }
 
-struct kernel_ahead wino_tiles_ahead(const struct wino_tiles *t, const float *p, int first, int n,
+struct kernel_ahead wino_tiles_ahead(const struct wino_tiles *t, const float *p, int first, int end,
                                      int h, size_t row, int beyond)
 {
     size_t from = wino_tiles_reach(t, first, h, row, beyond);
-    return (struct kernel_ahead){p + from, wino_tiles_reach(t, first + n, h, row, beyond) - from};
+    return (struct kernel_ahead){p + from, wino_tiles_reach(t, end, h, row, beyond) - from};
 }
 
 size_t wino_tiles_zeros(const struct wino_tiles *t, int c)
