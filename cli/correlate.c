@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/number.h"
 #include "core/rng.h"
+#include "nas/archmap.h"
 #include "nas/indicators.h"
 #include "nas/ranked.h"
 #include "nas/smooth.h"
@@ -51,15 +52,40 @@ void correlate_combine(struct correlate_column *out, struct arena *keep,
     }
 }
 
+/* Isomorphic architectures are one network: they share the mean of what is said of each. */
+static void share_by_class(double *value, const struct space *space, const struct arch *archs,
+                           int n, struct arena tmp)
+{
+    double *sum = arena_push_zero(&tmp, (size_t)n, sizeof *sum);
+    int *of = arena_push(&tmp, (size_t)n, sizeof *of);
+    int *count = arena_push_zero(&tmp, (size_t)n, sizeof *count), n_classes = 0;
+    struct archmap classes;
+    archmap_init(&classes, &tmp);
+    for (int i = 0; i < n; i++) {
+        struct arch canonical;
+        space->canonical(&archs[i], &canonical);
+        if (!archmap_get(&classes, &canonical)) {
+            archmap_set(&classes, &canonical, n_classes++);
+        }
+        of[i] = (int)*archmap_get(&classes, &canonical);
+        sum[of[i]] += value[i];
+        count[of[i]]++;
+    }
+    for (int i = 0; i < n; i++) {
+        value[i] = sum[of[i]] / count[of[i]];
+    }
+}
+
 bool correlate_smooth(struct correlate_column *out, struct arena *keep, const struct correlate *c,
                       int s, const char *name, struct err *e)
 {
     size_t size = (size_t)c->n;
     struct arena tmp = {0};
-    if (!arena_init(&tmp,
-                    smooth_bytes(c->n) + arena_round(size * sizeof(struct arch)) +
-                        arena_round(size * sizeof(int)) + 2 * arena_round(size * sizeof(double)),
-                    e)) {
+    if (!arena_init(
+            &tmp,
+            smooth_bytes(c->n) + archmap_bytes(c->n) + arena_round(size * sizeof(struct arch)) +
+                3 * arena_round(size * sizeof(int)) + 3 * arena_round(size * sizeof(double)),
+            e)) {
         return false;
     }
     struct arch *archs = arena_push(&tmp, size, sizeof *archs);
@@ -77,7 +103,8 @@ bool correlate_smooth(struct correlate_column *out, struct arena *keep, const st
             idx[n++] = i;
         }
     }
-    smooth_scores(smooth, c->space, archs, score, n, tmp);
+    smooth_scores(smooth, c->space, archs, score, n, SMOOTH_ORDER, tmp);
+    share_by_class(smooth, c->space, archs, n, tmp);
     for (int i = 0; i < n; i++) {
         out->value[idx[i]] = smooth[i];
     }

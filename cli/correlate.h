@@ -39,7 +39,7 @@ void correlate_combine(struct correlate_column *out, struct arena *keep,
                        bool product);
 
 /* Column s of c smoothed (nas/smooth.h) from those that are connected and have a number; the others
- * have none. As many seconds. ERR_FAILED without memory. */
+ * have none; isomorphic ones share their mean. As many seconds. ERR_FAILED without memory. */
 MUST_USE bool correlate_smooth(struct correlate_column *out, struct arena *keep,
                                const struct correlate *c, int s, const char *name, struct err *e);
 

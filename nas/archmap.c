@@ -2,9 +2,18 @@
 
 #include <string.h>
 
+enum { FIRST_CAP = 256 };
+
+size_t archmap_bytes(int n)
+{
+    /* A table is less than half full, so the last has at most four places an entry; those before it
+     * are half of the next. */
+    return arena_round(2 * (4 * (size_t)n + FIRST_CAP) * sizeof(struct archmap_entry));
+}
+
 void archmap_init(struct archmap *map, struct arena *keep)
 {
-    *map = (struct archmap){.keep = keep, .cap = 256};
+    *map = (struct archmap){.keep = keep, .cap = FIRST_CAP};
     map->entries = arena_push_zero(keep, map->cap, sizeof *map->entries);
 }
 

@@ -20,6 +20,9 @@ struct archmap {
 
 void archmap_init(struct archmap *map, struct arena *keep);
 
+/* What keep must have for n entries, the tables outgrown by the way included. */
+size_t archmap_bytes(int n);
+
 /* The value's place, or NULL. Valid until the next archmap_set. */
 double *archmap_get(const struct archmap *map, const struct arch *a);
 

@@ -23,18 +23,6 @@ bool fresh_add(struct fresh *f, const struct arch *a)
     return true;
 }
 
-/* One word on, last gene fastest; false after the last. */
-static bool arch_advance(const struct space *s, struct arch *a)
-{
-    for (int i = s->n_genes - 1; i >= 0; i--) {
-        if (++a->gene[i] < s->n_choices[i]) {
-            return true;
-        }
-        a->gene[i] = 0;
-    }
-    return false;
-}
-
 bool fresh_random(struct fresh *f, struct arch *a, struct rng *r)
 {
     for (int i = 0; i < max_tries; i++) {
@@ -45,7 +33,7 @@ bool fresh_random(struct fresh *f, struct arch *a, struct rng *r)
     }
     while (!f->dry) {
         *a = f->next;
-        f->dry = !arch_advance(f->space, &f->next);
+        f->dry = !space_next(f->space, &f->next);
         if (fresh_add(f, a)) {
             return true;
         }

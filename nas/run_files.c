@@ -72,8 +72,8 @@ bool run_files_advise(const struct run *r, struct run_result *result, struct err
     int n = r->n_archive;
     size_t n_archive = (size_t)n;
     struct arena tmp = {0};
-    size_t own = arena_round(n_archive * sizeof(struct arch)) +
-                 6 * arena_round(n_archive * sizeof(double));
+    size_t own =
+        arena_round(n_archive * sizeof(struct arch)) + 6 * arena_round(n_archive * sizeof(double));
     if (!arena_init(&tmp, own + shortlist_bytes(n) + smooth_bytes(n), e)) {
         return false;
     }
@@ -89,7 +89,7 @@ bool run_files_advise(const struct run *r, struct run_result *result, struct err
     }
     if (r->config->smooth &&
         (r->config->n_shortlist > 0 || r->config->search_options.n_constraints > 0)) {
-        smooth_scores(score, r->config->space, archs, score, n, tmp);
+        smooth_scores(score, r->config->space, archs, score, n, smooth_to_choose(n), tmp);
     }
     for (int i = 0; i < n; i++) {
         x[2 * i] = -score[i];
@@ -106,9 +106,8 @@ bool run_files_advise(const struct run *r, struct run_result *result, struct err
     return true;
 }
 
-bool run_files_write_members(const struct run *r, const char *file,
-                             const struct run_member *front, int n, struct arena tmp,
-                             struct err *e)
+bool run_files_write_members(const struct run *r, const char *file, const struct run_member *front,
+                             int n, struct arena tmp, struct err *e)
 {
     bool truth = r->config->accuracy;
     char *text = arena_push(&tmp, (size_t)n + 1, SPACE_TEXT_LEN + 256);

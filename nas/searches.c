@@ -5,16 +5,11 @@
 #include <string.h>
 
 extern const struct search search_mo_hdnas, search_nsga2, search_random, search_regevo,
-    search_hw_evrsnas, search_rmi_forest, search_surrogate;
+    search_hw_evrsnas, search_rmi_forest, search_surrogate, search_survey;
 
 static const struct search *const searches[] = {
-    &search_mo_hdnas,
-    &search_nsga2,
-    &search_random,
-    &search_regevo,
-    &search_hw_evrsnas,
-    &search_rmi_forest,
-    &search_surrogate,
+    &search_mo_hdnas,   &search_nsga2,      &search_random,    &search_regevo,
+    &search_hw_evrsnas, &search_rmi_forest, &search_surrogate, &search_survey,
 };
 
 int search_count(void)

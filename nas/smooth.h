@@ -11,14 +11,38 @@
 #include "core/arena.h"
 #include "nas/space.h"
 
-/* out[n]: the ranks (0 .. n - 1) of finite score[n] of archs[n], smoothed. Of more than SMOOTH_MAX
- * the kernel's reach is no longer the likeliest but fixed. The same numbers each time. O(n^3), half a
- * second for SMOOTH_MAX; beyond, O(n^2) a round: 5 s for all of NAS-Bench-201. */
-enum { SMOOTH_MAX = 1024 };
-void smooth_scores(double *out, const struct space *space, const struct arch *archs,
-                   const double *score, int n, struct arena tmp);
+/* The share of a score's variance that is taken for noise.
+ * To order networks, all of them: .1, which is nearest to most. */
+#define SMOOTH_ORDER .1
+/* To name the few best of n networks: .01 sqrt(n). Whoever picks the best of many picks by their
+ * mistakes, so it takes more to even them out than to order the rest (docs/REPRODUCTION.md). */
+double smooth_to_choose(int n);
 
-/* What tmp must have. */
+struct smooth {
+    const struct space *space;
+    int n;
+    uint8_t *genes; /* [n_genes, n] */
+    double *weight; /* [n] */
+    double mean;
+    double similarity[SPACE_MAX_GENES + 1]; /* of networks that differ in so many genes */
+};
+
+/* Fit to the ranks (0 .. n - 1, equal scores share their mean) of finite score[n] of archs[n]; the
+ * fit lives in keep. Conjugate gradients [Hestenes1952], O(n^2) a round: 5 s for all of
+ * NAS-Bench-201. */
+void smooth_fit(struct smooth *s, struct arena *keep, const struct space *space,
+                const struct arch *archs, const double *score, int n, double noise,
+                struct arena tmp);
+
+/* out[n_archs]: the smoothed ranks of architectures that need not have a score. O(n) each. */
+void smooth_guess(const struct smooth *s, const struct arch *archs, int n_archs, double *out,
+                  struct arena tmp);
+
+/* Fit and guess of the same networks. The same numbers each time. */
+void smooth_scores(double *out, const struct space *space, const struct arch *archs,
+                   const double *score, int n, double noise, struct arena tmp);
+
+/* What keep and tmp of a fit must have together; tmp of the others needs no more. */
 size_t smooth_bytes(int n);
 
 #endif

@@ -54,3 +54,14 @@ void space_crossover(const struct space *s, const struct arch *a, const struct a
     }
     *child = mixed;
 }
+
+bool space_next(const struct space *s, struct arch *a)
+{
+    for (int i = s->n_genes - 1; i >= 0; i--) {
+        if (++a->gene[i] < s->n_choices[i]) {
+            return true;
+        }
+        a->gene[i] = 0;
+    }
+    return false;
+}

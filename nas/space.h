@@ -55,6 +55,9 @@ MUST_USE bool space_find(const struct space **out, const char *name, struct err 
 /* What every space can do from its alphabet alone. */
 void space_random(const struct space *s, struct arch *a, struct rng *r);
 bool space_equal(const struct arch *a, const struct arch *b);
+/* One genotype on, last gene fastest, from all zeros; false after the last, which becomes the
+ * first. */
+bool space_next(const struct space *s, struct arch *a);
 /* All genotypes that differ in one gene; returns how many were written, at most max. */
 int space_neighbours(const struct space *s, const struct arch *a, struct arch *out, int max);
 /* Each gene is drawn anew among the other choices with probability rate. */

@@ -2,7 +2,8 @@
  * Every search under every preset: the same questions for the same verdicts however they are handed
  * out, budgets kept, nothing asked twice where that is promised, and the awkward worlds (everything
  * infeasible, nothing but ties, fewer architectures than asked for, populations of one). Then that
- * they search: better than chance on a made-up landscape, and chi spreads the costs.
+ * they search: better than chance on a made-up landscape, chi spreads the costs, and a survey draws
+ * before it chooses.
  */
 #include "nas/front.h"
 #include "nas/indicators.h"
@@ -369,6 +370,72 @@ static void test_known_costs(void **state)
     assert_true(n_beyond[1] <= 9 * 2 && n_beyond[0] > n_beyond[1]);
 }
 
+static double made_up_cost(const struct arch *a)
+{
+    static const double price[] = {0, .1, 1, 3, .4};
+    double sum = .5;
+    for (int i = 0; i < 6; i++) {
+        sum += price[a->gene[i]] * (1 + (i == 2));
+    }
+    return sum;
+}
+
+static uint64_t lot(const struct arch *a)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < 6; i++) {
+        n = n * 5 + a->gene[i];
+    }
+    return n;
+}
+
+/* What the score tells of an architecture and what it makes up are as large. */
+static void world_that_errs(const struct arch *a, struct verdict *v)
+{
+    struct rng r = rng_key(1, RNG_TEST, lot(a));
+    *v = (struct verdict){.status = VERDICT_OK,
+                          .score = nb201_landscape(a) + 6.6 * rng_normal(&r),
+                          .cost = made_up_cost(a)};
+}
+
+static void world_that_errs_elsewhere(const struct arch *a, struct verdict *v)
+{
+    struct arch other = *a;
+    other.gene[0] = (uint8_t)(4 - other.gene[0]);
+    world_that_errs(&other, v);
+    v->cost = made_up_cost(a);
+}
+
+static void test_a_survey_draws_first(void **state)
+{
+    (void)state;
+    static struct course c[2];
+    struct err e = {0};
+    const struct search *survey;
+    assert_true(search_find(&survey, "survey", &e));
+    struct search_options o = options_of("default", 20, 8, 3);
+    run(&c[0], survey, nb201(), &o, world_that_errs, 20);
+    run(&c[1], survey, nb201(), &o, world_that_errs_elsewhere, 20);
+    assert_true(c[0].n == 160 && c[1].n == 160);
+    for (int i = 0; i < 160; i++) {
+        bool drawn = i < 120; /* and not chosen by what was told */
+        assert_true(!drawn || space_equal(&c[0].asked[i], &c[1].asked[i]));
+    }
+    int same = 0;
+    for (int i = 120; i < 138; i++) {
+        for (int k = 120; k < 138; k++) {
+            same += space_equal(&c[0].asked[i], &c[1].asked[k]);
+        }
+    }
+    print_message("of 18 chosen by two worlds %d are the same\n", same);
+    assert_true(same < 15);
+    o = options_of("default", 20, 2, 3);
+    run(&c[0], survey, nb201(), &o, world_that_errs, 20);
+    run(&c[1], survey, nb201(), &o, world_that_errs_elsewhere, 20);
+    assert_true(memcmp(c[0].asked, c[1].asked, 20 * sizeof(struct arch)) == 0 &&
+                memcmp(c[0].asked, c[1].asked, 40 * sizeof(struct arch)) != 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_first_and_names),
         cmocka_unit_test(test_they_search),
         cmocka_unit_test(test_known_costs),
+        cmocka_unit_test(test_a_survey_draws_first),
     };
     return cmocka_run_group_tests_name("nas_search", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
  * Smoothed scores: nearer to a smooth truth than the scores themselves, whatever their scale, of
- * few networks and of more than the guesses rest on; nothing to smooth in worlds of one value.
+ * few networks and of many; guesses at networks without a score are near to the truth too; the
+ * normal equations hold; nothing to smooth in worlds of one value.
  */
 #define _GNU_SOURCE
 #include "core/rng.h"
@@ -11,7 +12,7 @@
 
 #include <math.h>
 
-enum { MANY = SMOOTH_MAX + 476 };
+enum { MANY = 1500 };
 
 /* Score: truth and a mistake as large. */
 struct world {
@@ -38,7 +39,7 @@ static struct world world_new(struct arena *keep, int n)
 static void smooth(struct scratch *s, struct world *w, const double *score, double *out, int n)
 {
     struct arena tmp = arena_carve(&s->arena, smooth_bytes(n));
-    smooth_scores(out, nb201(), w->archs, score, n, tmp);
+    smooth_scores(out, nb201(), w->archs, score, n, SMOOTH_ORDER, tmp);
 }
 
 static void nearer_to_the_truth(void **state)
@@ -71,6 +72,52 @@ static void the_scale_does_not_matter(void **state)
     assert_memory_equal(out, w.smooth, sizeof out);
 }
 
+/* (K + noise) w = ranks less their mean, by K as it is defined; guesses are K w of their own. */
+static void as_defined(void **state)
+{
+    struct scratch *s = *state;
+    enum { N = 150 };
+    struct world w = world_new(&s->arena, N + 1);
+    struct arena keep = arena_carve(&s->arena, smooth_bytes(N));
+    struct arena tmp = arena_carve(&s->arena, smooth_bytes(N));
+    struct smooth f;
+    double guess[N + 1], smoothed[N];
+    smooth_fit(&f, &keep, nb201(), w.archs, w.score, N, .25, tmp);
+    smooth_guess(&f, w.archs, N + 1, guess, tmp);
+    smooth_scores(smoothed, nb201(), w.archs, w.score, N, .25, tmp);
+    for (int i = 0; i <= N; i++) {
+        double sum = 0, rank = 0;
+        for (int k = 0; k < N; k++) {
+            int apart = 0;
+            for (int g = 0; g < 6; g++) {
+                apart += w.archs[i].gene[g] != w.archs[k].gene[g];
+            }
+            sum += exp(-apart / 3.6) * f.weight[k];
+            rank += w.score[k] < w.score[i];
+        }
+        assert_true(fabs(guess[i] - (N - 1) / 2. - sum) < 1e-9);
+        if (i < N) {
+            assert_true(fabs(sum + .25 * f.weight[i] - rank + (N - 1) / 2.) < .02);
+            assert_true(fabs(smoothed[i] - guess[i]) < 1e-9);
+        }
+    }
+}
+
+static void guesses_at_the_unseen(void **state)
+{
+    struct scratch *s = *state;
+    enum { N = 400, N_OTHERS = 600 };
+    struct world w = world_new(&s->arena, N + N_OTHERS);
+    struct arena keep = arena_carve(&s->arena, smooth_bytes(N));
+    struct smooth f;
+    smooth_fit(&f, &keep, nb201(), w.archs, w.score, N, smooth_to_choose(N), s->arena);
+    smooth_guess(&f, w.archs + N, N_OTHERS, w.smooth, s->arena);
+    double score = indicators_spearman(w.score + N, w.truth + N, N_OTHERS, s->arena);
+    double guess = indicators_spearman(w.smooth, w.truth + N, N_OTHERS, s->arena);
+    print_message("of those not scored: rank agreement %.3f, of their scores %.3f\n", guess, score);
+    assert_true(guess > .8 && guess > score);
+}
+
 static void worlds_of_one_value(void **state)
 {
     struct scratch *s = *state;
@@ -90,6 +137,7 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {CASE(nearer_to_the_truth), CASE(the_scale_does_not_matter),
+                                       CASE(as_defined), CASE(guesses_at_the_unseen),
                                        CASE(worlds_of_one_value)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
