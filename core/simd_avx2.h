@@ -11,18 +11,9 @@
 #define SIMD_NAME(name) name##__avx2
 
 /* Sixteen registers: 12 accumulators, the weights of a column each, one broadcast. */
-enum {
-    VL = 8,
-    SIMD_ROWS_1 = 12,
-    SIMD_ROWS_2 = 6,
-    SIMD_ROWS_3 = 4,
-    SIMD_ROWS_4 = 3,
-    SIMD_COLS = 3,
-    SIMD_FEW_ROWS_1 = SIMD_ROWS_1,
-    SIMD_FEW_ROWS_2 = SIMD_ROWS_2,
-    SIMD_FEW_ROWS_3 = SIMD_ROWS_3,
-    SIMD_FEW_ROWS_4 = SIMD_ROWS_4
-};
+enum { VL = 8, SIMD_ROWS_1 = 12, SIMD_COLS = 3 };
+#define SIMD_ROWS       SIMD_ROWS_1, 6, 4, 3
+#define SIMD_FEW_ROWS   SIMD_ROWS
 #define SIMD_TILES_1(T) SIMD_12(T, 1)
 #define SIMD_TILES(T)   SIMD_TILES_1(T) SIMD_6(T, 2) SIMD_4(T, 3)
 #define SIMD_TILES_HALF(T)

@@ -14,21 +14,13 @@
 
 /* VL: floats in a register. Accumulators of a tile of rows x columns of vectors, with its columns
  * of weights and one broadcast, fill 32 registers: 28 x 1, 14 x 2, 9 x 3, 6 x 4 run at .89 .98 .99
- * .99 of peak on Zen 5. SIMD_FEW_ROWS: as many as keep the units busy. The sums of all 32 registers
- * end at once, and then are stored at once; of 16, while the next ones are made (Zen 4: 28 rows of
- * 32 terms, 32 columns .91 -> .95 of peak, 64 of 64 .965 -> .98). */
-enum {
-    VL = 16,
-    SIMD_ROWS_1 = 28,
-    SIMD_ROWS_2 = 14,
-    SIMD_ROWS_3 = 9,
-    SIMD_ROWS_4 = 6,
-    SIMD_COLS = 4,
-    SIMD_FEW_ROWS_1 = 14,
-    SIMD_FEW_ROWS_2 = 6,
-    SIMD_FEW_ROWS_3 = 5,
-    SIMD_FEW_ROWS_4 = 4
-};
+ * .99 of peak on Zen 5. SIMD_ROWS: the most rows of tiles of 1 to 4 columns. SIMD_FEW_ROWS: as many
+ * as keep the units busy. The sums of all 32 registers end at once, and then are stored at once; of
+ * 16, while the next ones are made (Zen 4: 28 rows of 32 terms, 32 columns .91 -> .95 of peak, 64
+ * of 64 .965 -> .98). */
+enum { VL = 16, SIMD_ROWS_1 = 28, SIMD_COLS = 4 };
+#define SIMD_ROWS     SIMD_ROWS_1, 14, 9, 6
+#define SIMD_FEW_ROWS 14, 6, 5, 4
 
 /* T(rows, columns) for every tile there is. */
 #define SIMD_TILES_1(T) SIMD_28(T, 1)

@@ -11,18 +11,9 @@
 #define SIMD_NAME(name) name##__neon
 
 /* Thirty-two registers, as with AVX-512. */
-enum {
-    VL = 4,
-    SIMD_ROWS_1 = 24,
-    SIMD_ROWS_2 = 12,
-    SIMD_ROWS_3 = 9,
-    SIMD_ROWS_4 = 6,
-    SIMD_COLS = 4,
-    SIMD_FEW_ROWS_1 = SIMD_ROWS_1,
-    SIMD_FEW_ROWS_2 = SIMD_ROWS_2,
-    SIMD_FEW_ROWS_3 = SIMD_ROWS_3,
-    SIMD_FEW_ROWS_4 = SIMD_ROWS_4
-};
+enum { VL = 4, SIMD_ROWS_1 = 24, SIMD_COLS = 4 };
+#define SIMD_ROWS       SIMD_ROWS_1, 12, 9, 6
+#define SIMD_FEW_ROWS   SIMD_ROWS
 #define SIMD_TILES_1(T) SIMD_24(T, 1)
 #define SIMD_TILES(T)   SIMD_TILES_1(T) SIMD_12(T, 2) SIMD_9(T, 3) SIMD_6(T, 4)
 #define SIMD_TILES_HALF(T)

@@ -1,8 +1,8 @@
 /*
  * gemm_body.h: the product over taps. A tile of P rows x KB vectors of columns stays in registers
  * while the whole inner dimension passes by: each step loads KB vectors of w and one scalar of x a
- * row. Tiles of every height up to SIMD_ROWS_KB are compiled, so that any number of rows is cut
- * into nearly equal tiles and no tile is ever half empty.
+ * row. Tiles of every height up to SIMD_ROWS are compiled, so that any number of rows is cut into
+ * nearly equal tiles and no tile is ever half empty.
  */
 #include "core/kernels/squares_body.h"
 
@@ -317,10 +317,8 @@ static gemm_tile_fn *const gemm_near_tiles[GEMM_MAX_ROWS] = {
 #undef GEMM_ROW
 };
 
-static const size_t gemm_most_rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS_1, SIMD_ROWS_2, SIMD_ROWS_3,
-                                                       SIMD_ROWS_4};
-static const size_t gemm_few_rows[GEMM_MAX_KB + 1] = {1, SIMD_FEW_ROWS_1, SIMD_FEW_ROWS_2,
-                                                      SIMD_FEW_ROWS_3, SIMD_FEW_ROWS_4};
+static const size_t gemm_most_rows[GEMM_MAX_KB + 1] = {1, SIMD_ROWS};
+static const size_t gemm_few_rows[GEMM_MAX_KB + 1] = {1, SIMD_FEW_ROWS};
 
 /* What stays in L1 beside all else. */
 enum { GEMM_L1_FLOATS = 4096 };
