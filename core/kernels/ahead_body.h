@@ -12,6 +12,11 @@ struct ahead {
     size_t lines;
 };
 
+static inline bool ahead_any(const struct kernel_ahead runs[2])
+{
+    return runs[0].n + runs[1].n > 0;
+}
+
 /* About so many pieces are to be asked for. */
 static inline struct ahead ahead_of(const struct kernel_ahead runs[2], size_t pieces)
 {

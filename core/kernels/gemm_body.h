@@ -367,8 +367,9 @@ SIMD_INLINE void gemm_some_tiles(const struct kernel_gemm *g, gemm_tile_fn *tile
     }
 }
 
-/* More than one tile. */
-static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, int n_vec)
+/* More than one tile. n_all: tiles of all n_vec vectors at once, where they go together. */
+static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, int n_vec,
+                                                  size_t n_all)
 {
     unsigned n_blocks = ((unsigned)n_vec + SIMD_COLS - 1) / SIMD_COLS;
     /* Tiles twice as tall and half as wide: weights come from L2 half as often (7 rows of 288
@@ -378,9 +379,10 @@ static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, i
         n_blocks *= 2;
     }
     struct ahead ahead;
-    const bool far = g->ahead[0].n + g->ahead[1].n > 0;
+    const bool far = ahead_any(g->ahead);
     if (far) { /* only where it is used: many calls are short */
-        const size_t n_tiles = gemm_n_tiles(g, (int)((unsigned)n_vec / n_blocks));
+        const size_t n_tiles =
+            n_blocks == 1 ? n_all : gemm_n_tiles(g, (int)((unsigned)n_vec / n_blocks));
         const size_t times = (1 + (size_t)g->more.n) * (1 + (size_t)g->planes.n);
         ahead = ahead_of(g->ahead, n_tiles * n_blocks * times);
     }
@@ -388,7 +390,7 @@ static __attribute__((noinline)) void gemm_blocks(const struct kernel_gemm *g, i
     for (int v = 0; v < n_vec; n_blocks--) {
         const int kb = (int)((unsigned)(n_vec - v) / n_blocks); /* nearly equal, larger ones last */
         gemm_tile_fn *const *tiles = gemm_tiles_of(g, v * VL, kb, far);
-        const size_t n_tiles = gemm_n_tiles(g, kb);
+        const size_t n_tiles = kb == n_vec ? n_all : gemm_n_tiles(g, kb);
         const size_t low = g->n_rows / n_tiles, n_high = g->n_rows - low * n_tiles;
         const size_t high_rows = n_high * (low + 1); /* tiles of one more row, then of `low` */
         plane.x = g->x;
@@ -419,12 +421,12 @@ void GEMM_FUNCTION(SIMD_NAME, GEMM_NAME)(const struct kernel_gemm *g)
         squares(g);
         return;
     }
-    const bool one = n_vec <= SIMD_COLS && gemm_n_tiles(g, n_vec) == 1;
-    if (one && g->planes.n == 0 && g->ahead[0].n + g->ahead[1].n == 0) {
+    const size_t n_all = n_vec <= SIMD_COLS ? gemm_n_tiles(g, n_vec) : 0;
+    if (n_all == 1 && g->planes.n == 0 && !ahead_any(g->ahead)) {
         float *end = g->more.n > 0 ? g->y + (1 + g->more.n) * g->more.y
                                    : g->y + (ptrdiff_t)g->n_rows * g->y_row;
         gemm_tiles_of(g, 0, n_vec, false)[g->n_rows - 1](g, g->x, g->y, end, 0, NULL);
         return;
     }
-    gemm_blocks(g, n_vec);
+    gemm_blocks(g, n_vec, n_all);
 }

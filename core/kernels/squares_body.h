@@ -113,6 +113,6 @@ static void squares(const struct kernel_gemm *g)
     if (g->post) {
         (g->post->into ? squares_mask_into : squares_mask)(g);
     } else {
-        (g->ahead[0].n + g->ahead[1].n > 0 ? squares_far : squares_plain)(g);
+        (ahead_any(g->ahead) ? squares_far : squares_plain)(g);
     }
 }
