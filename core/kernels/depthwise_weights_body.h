@@ -170,36 +170,33 @@ SIMD_INLINE void depth_add_even(const int V, const int K0, const int K1, const i
     depth_add(V, K0, K1, 3, P, S, right, acc, s, x + P * S * step, dy + P * step, 0);
 }
 
-/* 3x3 with a border of at most one: all nine sums stay in registers from row to row. */
-SIMD_INLINE void depth_weights_3x3(const int V, const int S, const struct depth_sums *s,
-                                   struct ahead *ahead)
+/* Output row y of a 3x3 with a border of at most one, by kernel rows K0 .. K1 - 1. */
+SIMD_INLINE void depth_add_3x3(const int V, const int K0, const int K1, const int S,
+                               const bool even, v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
+                               struct ahead *ahead, int y)
+{
+    if (even) {
+        depth_add_even(V, K0, K1, S, acc, s, y);
+    } else {
+        depth_add_row(V, K0, K1, 3, S, acc, s, ahead, y, 0, 0);
+    }
+}
+
+/* All of its rows: the nine sums stay in registers from row to row. */
+SIMD_INLINE void depth_weights_3x3(const int V, const int S, const bool even,
+                                   const struct depth_sums *s, struct ahead *ahead)
 {
     const struct kernel_depth_weights *d = s->d;
     v_f32 acc[DEPTH_SUMS];
     depth_sums_load(V, 9, acc, s, 0);
-    /* Where memory is waited for, what knows its border is slower: 32x32x96 .82 and 1.05. */
-    if (S > 0 && ahead->lines == 0 && depth_weights_even(d)) {
-        for (int y = d->y0; y < d->y1; y++) {
-            const int iy = y * S - 1;
-            if (iy < 0) {
-                depth_add_even(V, 1, 3, S, acc, s, y);
-            } else if (iy + 3 > d->h) {
-                depth_add_even(V, 0, 2, S, acc, s, y);
-            } else {
-                depth_add_even(V, 0, 3, S, acc, s, y);
-            }
-        }
-        depth_sums_store(V, 9, acc, s, 0);
-        return;
-    }
     for (int y = d->y0; y < d->y1; y++) {
         const int iy = y * d->stride - d->pad;
         if (iy < 0) {
-            depth_add_row(V, 1, 3, 3, S, acc, s, ahead, y, 0, 0);
+            depth_add_3x3(V, 1, 3, S, even, acc, s, ahead, y);
         } else if (iy + 3 > d->h) {
-            depth_add_row(V, 0, 2, 3, S, acc, s, ahead, y, 0, 0);
+            depth_add_3x3(V, 0, 2, S, even, acc, s, ahead, y);
         } else {
-            depth_add_row(V, 0, 3, 3, S, acc, s, ahead, y, 0, 0);
+            depth_add_3x3(V, 0, 3, S, even, acc, s, ahead, y);
         }
     }
     depth_sums_store(V, 9, acc, s, 0);
@@ -234,7 +231,12 @@ SIMD_INLINE void depth_weights_channels(const int V, const int S,
 {
     const struct depth_sums sums = {d, read, i}, *s = &sums;
     if (depth_weights_at_once(d)) {
-        depth_weights_3x3(V, S, s, ahead);
+        /* Where memory is waited for, what knows its border is slower: 32x32x96 .82 and 1.05. */
+        if (S > 0 && ahead->lines == 0 && depth_weights_even(d)) {
+            depth_weights_3x3(V, S, true, s, ahead);
+        } else {
+            depth_weights_3x3(V, S, false, s, ahead);
+        }
         return;
     }
     const int row = (d->stride * d->w + d->ow) * V * VL, again = DEPTH_AGAIN_FLOATS / row;
