@@ -420,20 +420,21 @@ static void direct_run_rows(const struct conv_job *j)
 {
     const struct conv_shape *s = j->s;
     struct arena tmp = j->tmp;
+    const float *w = j->prepared ? j->prepared : j->w;
+    if (j->dir == CONV_BWD_DATA && !j->prepared) {
+        float *by_place = arena_push(&tmp, direct_weights(s), sizeof *by_place);
+        direct_prepare(j, by_place);
+        w = by_place;
+    }
+    if (conv_flat_is(s)) {
+        conv_flat_run(j, w, tmp);
+        return;
+    }
     struct direct_job d = direct_plan(j->mc, s, j->dir, j->relu_in);
     size_t n_threads = (size_t)j->mc->n_threads;
     d.j = j;
     d.src = d.m.back ? j->dy : j->x;
-    d.w = j->prepared ? j->prepared : j->w;
-    if (d.m.back && !j->prepared) {
-        float *w = arena_push(&tmp, direct_weights(s), sizeof *w);
-        direct_prepare(j, w);
-        d.w = w;
-    }
-    if (conv_flat_is(s)) {
-        conv_flat_run(j, d.w, tmp);
-        return;
-    }
+    d.w = w;
     d.rings = arena_push(&tmp, n_threads * direct_ring_floats(&d), sizeof(float));
     d.taps = arena_push(&tmp, n_threads * (size_t)(s->kh * s->kw), sizeof *d.taps);
     d.rows = arena_push(&tmp, n_threads * (size_t)s->kh, sizeof *d.rows);
