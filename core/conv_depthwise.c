@@ -39,6 +39,11 @@ enum { DEPTHWISE_FAR_FLOATS = 1310720 };
  * 4: 6 MiB of 16x16x96 1.20 without asking, of 8x8x384 1.01 to 1.07, 8 MiB of 16x16x192, stride 2,
  * 1.08, but 11 MiB .86 and less). */
 enum { DEPTHWISE_FAR_WEIGHTS_FLOATS = 2097152 };
+/* The same of 3x3 weights whose next lines are asked for as they will be read, at stride 1 and 2:
+ * 2.5 and 5 MiB. After a large tensor, L3 holds little of them for a while (after 64 MiB of other
+ * data: 8x8x192 1.8, 8x8x384 1.8 to 3.1, 16x16x96 2.0, at stride 2 1.5 to 1.6); where it has them
+ * they take up to 2 % more time, 4x4 and stride 2 5 %. */
+enum { DEPTHWISE_NEXT_FLOATS = 655360, DEPTHWISE_NEXT_FLOATS_2 = 1310720 };
 
 struct depthwise_job {
     const struct conv_job *j;
@@ -48,6 +53,7 @@ struct depthwise_job {
     bool small;          /* images are done whole */
     bool far;            /* what follows is asked for */
     bool in_order;       /* backward weights: pixels are read as they lie in memory */
+    bool next;           /* backward weights: what follows is asked for as it will be read */
     int piece;           /* pixels of a phase in a piece */
     const float *w;      /* [kh, kw by place, c] */
     struct conv_phase *phases;
@@ -67,7 +73,9 @@ static struct depthwise_job depthwise_plan(const struct machine *mc, const struc
     d.small = pixels <= DEPTHWISE_IMAGE_PIXELS && pixels * s->c <= DEPTHWISE_IMAGE_FLOATS;
     int far =
         dir == CONV_BWD_WEIGHTS && s->kh == 3 ? DEPTHWISE_FAR_WEIGHTS_FLOATS : DEPTHWISE_FAR_FLOATS;
-    d.far = (int64_t)s->n * s->c * (s->h * s->w + s->oh * s->ow) > far;
+    int64_t floats = (int64_t)s->n * s->c * (s->h * s->w + s->oh * s->ow);
+    d.far = floats > far;
+    d.next = floats > (s->stride == 1 ? DEPTHWISE_NEXT_FLOATS : DEPTHWISE_NEXT_FLOATS_2) && !d.far;
     /* Channels are cut for L1's sake, or to feed the threads. */
     int n_items = dir == CONV_BWD_WEIGHTS ? d.n_parts : s->n;
     bool fed = mc->n_threads == 1 || n_items >= 2 * mc->n_threads;
@@ -249,6 +257,7 @@ static void depthwise_weights_image(const struct depthwise_job *d, float *dw, in
         .c = c};
     for (g.y0 = 0; g.y0 < s->oh; g.y0 = g.y1) {
         g.y1 = MIN(s->oh, g.y0 + d->band);
+        g.next = d->next && (g.y1 < s->oh || i + 1 < s->n);
         if (d->far && c == s->c) {
             depthwise_weights_ahead(d, g.ahead, i, g.y1, d->band);
         }

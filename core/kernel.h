@@ -136,6 +136,7 @@ struct kernel_depth_weights {
     int y0, y1;
     bool relu;     /* x is passed through ReLU */
     bool in_order; /* a hint: all channels of some pixels before the next pixels */
+    bool next;     /* a hint: ask for what follows as it will be read, further channels and rows */
     ptrdiff_t step;
     int c;
     struct kernel_ahead ahead[2];

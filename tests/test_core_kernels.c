@@ -798,9 +798,15 @@ static void check_depthwise_weights_f32(struct kcheck *c)
         d.kh = d.kw = 3;
         d.stride = 2;
     }
+    d.next = flip(c);
     d.pad = flip(c) ? MIN(d.kh, d.kw) / 2 : (int)rng_below(&c->rng, 4);
     d.h = MAX(1, d.kh - 2 * d.pad) + (int)rng_below(&c->rng, 9);
     d.w = MAX(1, d.kw - 2 * d.pad) + (int)rng_below(&c->rng, 20);
+    if (d.next && d.stride <= 2 && flip(c)) { /* the same */
+        d.kh = d.kw = 3;
+        d.pad = 1;
+        d.w = 4 * d.stride * (1 + (int)rng_below(&c->rng, 4));
+    }
     d.ow = (d.w + 2 * d.pad - d.kw) / d.stride + 1;
     int oh = (d.h + 2 * d.pad - d.kh) / d.stride + 1;
     d.y0 = flip(c) ? 0 : (int)rng_below(&c->rng, (uint64_t)oh + 1);

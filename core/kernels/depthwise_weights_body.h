@@ -22,23 +22,36 @@ SIMD_INLINE void depth_ask(struct ahead *ahead)
     }
 }
 
+/* Or what is read at the same place of the next channels, and behind the last of the next rows, is
+ * asked for with each column: lines of two registers, which must be all that they hold. */
+enum { DEPTH_NEXT = DEPTH_VECS * VL == 2 * AHEAD_LINE };
+
 /* What does not change from pixel to pixel; i: first channel. */
 struct depth_sums {
     const struct kernel_depth_weights *d;
     struct depth_read read;
     int i;
+    /* Where it is asked for: how far what comes next lies from what is read. */
+    ptrdiff_t x_next, dy_next;
 };
+
+SIMD_INLINE void depth_ask_lines(const float *p)
+{
+    __builtin_prefetch(p, 0, 2);
+    __builtin_prefetch(p + AHEAD_LINE, 0, 2);
+}
 
 /* acc[(k * COLS + j) * V + v] += P pixels, S columns apart, by kernel rows K0 .. K1 - 1, all
  * inside. x: the row that kernel row 0 meets, at column col of the image, which place 0 brings to
- * the first pixel. */
+ * the first pixel. next: of a 3x3, what comes next is asked for. */
 SIMD_INLINE void depth_add(const int V, const int K0, const int K1, const int COLS, const int P,
-                           const int S, const enum depth_border border, v_f32 acc[DEPTH_SUMS],
-                           const struct depth_sums *s, const float *x, const float *dy,
-                           ptrdiff_t col)
+                           const int S, const enum depth_border border, const bool next,
+                           v_f32 acc[DEPTH_SUMS], const struct depth_sums *s, const float *x,
+                           const float *dy, ptrdiff_t col)
 {
     const ptrdiff_t step = s->d->step, row = s->d->w * step;
     const size_t w = (size_t)s->d->w;
+    const float *dy_line = next ? dy + s->dy_next : NULL;
     v_f32 g[DEPTH_WEIGHT_PIXELS * DEPTH_VECS];
     V_FOR (p, P) {
         V_FOR (v, V) {
@@ -48,6 +61,18 @@ SIMD_INLINE void depth_add(const int V, const int K0, const int K1, const int CO
     }
     const float *at[3] = {x, x + row, x + 2 * row};
     V_FOR (m, (P - 1) * S + COLS) {
+        if (next && m >= 1 && m <= P * S) { /* columns and rows that no tile before has read */
+            V_FOR (k, K1) {
+                if (k >= (K0 == 0 ? 3 - S : 1)) {
+                    depth_ask_lines(at[k] + s->x_next);
+                }
+            }
+            if (m <= P) {
+                depth_ask_lines(dy_line);
+                dy_line += step;
+                SIMD_OPAQUE(dy_line);
+            }
+        }
         /* 3x3: at most one column on each side does not exist. */
         const bool last = m > (P - 1) * S + 1;
         const bool sure = border < DEPTH_ANY || (K1 > 1 && m >= 1 && !last);
@@ -93,9 +118,9 @@ SIMD_INLINE void depth_add_row(const int V, const int K0, const int K1, const in
             depth_ask(ahead);
         }
         if (K1 == 1 && S > 0 && col >= 0 && col + (most - 1) * S + COLS <= d->w) {
-            depth_add(V, K0, K1, COLS, most, S, DEPTH_INNER, acc, s, x, dy, col);
+            depth_add(V, K0, K1, COLS, most, S, DEPTH_INNER, false, acc, s, x, dy, col);
         } else {
-            depth_add(V, K0, K1, COLS, most, S, DEPTH_ANY, acc, s, x, dy, col);
+            depth_add(V, K0, K1, COLS, most, S, DEPTH_ANY, false, acc, s, x, dy, col);
         }
         dy += most * d->step;
         x += most * stride * d->step;
@@ -103,13 +128,13 @@ SIMD_INLINE void depth_add_row(const int V, const int K0, const int K1, const in
     }
     switch (left) {
     case 1:
-        depth_add(V, K0, K1, COLS, 1, S, DEPTH_ANY, acc, s, x, dy, col);
+        depth_add(V, K0, K1, COLS, 1, S, DEPTH_ANY, false, acc, s, x, dy, col);
         break;
     case 2:
-        depth_add(V, K0, K1, COLS, 2, S, DEPTH_ANY, acc, s, x, dy, col);
+        depth_add(V, K0, K1, COLS, 2, S, DEPTH_ANY, false, acc, s, x, dy, col);
         break;
     case 3:
-        depth_add(V, K0, K1, COLS, 3, S, DEPTH_ANY, acc, s, x, dy, col);
+        depth_add(V, K0, K1, COLS, 3, S, DEPTH_ANY, false, acc, s, x, dy, col);
         break;
     default:
         break;
@@ -148,7 +173,8 @@ SIMD_INLINE bool depth_weights_even(const struct kernel_depth_weights *d)
 
 /* The same of such a row: each tile knows what it lacks. */
 SIMD_INLINE void depth_add_even(const int V, const int K0, const int K1, const int S,
-                                v_f32 acc[DEPTH_SUMS], const struct depth_sums *s, int y)
+                                const bool next, v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
+                                int y)
 {
     enum { P = DEPTH_WEIGHT_PIXELS };
     const struct kernel_depth_weights *d = s->d;
@@ -158,32 +184,36 @@ SIMD_INLINE void depth_add_even(const int V, const int K0, const int K1, const i
     const enum depth_border right = S == 1 ? DEPTH_RIGHT : DEPTH_INNER;
     const enum depth_border both = S == 1 ? DEPTH_BOTH : DEPTH_LEFT;
     if (d->ow == P) {
-        depth_add(V, K0, K1, 3, P, S, both, acc, s, x, dy, 0);
+        depth_add(V, K0, K1, 3, P, S, both, next, acc, s, x, dy, 0);
         return;
     }
-    depth_add(V, K0, K1, 3, P, S, DEPTH_LEFT, acc, s, x, dy, 0);
+    depth_add(V, K0, K1, 3, P, S, DEPTH_LEFT, next, acc, s, x, dy, 0);
     for (int left = d->ow - 2 * P; left > 0; left -= P) {
         dy += P * step;
         x += P * S * step;
-        depth_add(V, K0, K1, 3, P, S, DEPTH_INNER, acc, s, x, dy, 0);
+        depth_add(V, K0, K1, 3, P, S, DEPTH_INNER, next, acc, s, x, dy, 0);
     }
-    depth_add(V, K0, K1, 3, P, S, right, acc, s, x + P * S * step, dy + P * step, 0);
+    depth_add(V, K0, K1, 3, P, S, right, next, acc, s, x + P * S * step, dy + P * step, 0);
 }
+
+/* How rows of a 3x3 are added: any; those whose tiles know what they lack; these, and what comes
+ * next is asked for. */
+enum depth_rows { DEPTH_ANY_ROWS, DEPTH_EVEN_ROWS, DEPTH_NEXT_ROWS };
 
 /* Output row y of a 3x3 with a border of at most one, by kernel rows K0 .. K1 - 1. */
 SIMD_INLINE void depth_add_3x3(const int V, const int K0, const int K1, const int S,
-                               const bool even, v_f32 acc[DEPTH_SUMS], const struct depth_sums *s,
-                               struct ahead *ahead, int y)
+                               const enum depth_rows rows, v_f32 acc[DEPTH_SUMS],
+                               const struct depth_sums *s, struct ahead *ahead, int y)
 {
-    if (even) {
-        depth_add_even(V, K0, K1, S, acc, s, y);
+    if (rows != DEPTH_ANY_ROWS) {
+        depth_add_even(V, K0, K1, S, rows == DEPTH_NEXT_ROWS, acc, s, y);
     } else {
         depth_add_row(V, K0, K1, 3, S, acc, s, ahead, y, 0, 0);
     }
 }
 
 /* All of its rows: the nine sums stay in registers from row to row. */
-SIMD_INLINE void depth_weights_3x3(const int V, const int S, const bool even,
+SIMD_INLINE void depth_weights_3x3(const int V, const int S, const enum depth_rows rows,
                                    const struct depth_sums *s, struct ahead *ahead)
 {
     const struct kernel_depth_weights *d = s->d;
@@ -192,11 +222,11 @@ SIMD_INLINE void depth_weights_3x3(const int V, const int S, const bool even,
     for (int y = d->y0; y < d->y1; y++) {
         const int iy = y * d->stride - d->pad;
         if (iy < 0) {
-            depth_add_3x3(V, 1, 3, S, even, acc, s, ahead, y);
+            depth_add_3x3(V, 1, 3, S, rows, acc, s, ahead, y);
         } else if (iy + 3 > d->h) {
-            depth_add_3x3(V, 0, 2, S, even, acc, s, ahead, y);
+            depth_add_3x3(V, 0, 2, S, rows, acc, s, ahead, y);
         } else {
-            depth_add_3x3(V, 0, 3, S, even, acc, s, ahead, y);
+            depth_add_3x3(V, 0, 3, S, rows, acc, s, ahead, y);
         }
     }
     depth_sums_store(V, 9, acc, s, 0);
@@ -229,13 +259,19 @@ SIMD_INLINE void depth_weights_channels(const int V, const int S,
                                         const struct kernel_depth_weights *d,
                                         struct depth_read read, struct ahead *ahead, int i)
 {
-    const struct depth_sums sums = {d, read, i}, *s = &sums;
+    struct depth_sums sums = {.d = d, .read = read, .i = i}, *const s = &sums;
     if (depth_weights_at_once(d)) {
-        /* Where memory is waited for, what knows its border is slower: 32x32x96 .82 and 1.05. */
-        if (S > 0 && ahead->lines == 0 && depth_weights_even(d)) {
-            depth_weights_3x3(V, S, true, s, ahead);
+        const bool even = S > 0 && depth_weights_even(d), last = i + V * VL >= d->c;
+        if (DEPTH_NEXT && even && d->next) {
+            const ptrdiff_t n_rows = d->y1 - d->y0;
+            s->x_next = last ? n_rows * S * d->w * d->step - i : V * VL;
+            s->dy_next = last ? n_rows * d->ow * d->step - i : V * VL;
+            depth_weights_3x3(V, S, DEPTH_NEXT_ROWS, s, ahead);
+        } else if (even && ahead->lines == 0) {
+            /* Where memory is waited for, it is slower: 32x32x96 .82 and 1.05. */
+            depth_weights_3x3(V, S, DEPTH_EVEN_ROWS, s, ahead);
         } else {
-            depth_weights_3x3(V, S, false, s, ahead);
+            depth_weights_3x3(V, S, DEPTH_ANY_ROWS, s, ahead);
         }
         return;
     }
@@ -372,7 +408,7 @@ SIMD_INLINE void depth_pair_channels(const int K0, const struct kernel_depth_wei
     const float *x = d->x + (iy * d->w + col) * d->step;
     const float *dy = d->dy + ((ptrdiff_t)y * d->ow + p) * d->step;
     for (; i < end; i += VL) {
-        const struct depth_sums s = {d, read, i};
+        const struct depth_sums s = {.d = d, .read = read, .i = i};
         const struct depth_next next = {
             .x = ahead_next(&ahead[0], DEPTH_PAIR_X * AHEAD_LINE, dy + i),
             .dy = ahead_next(&ahead[1], DEPTH_PAIR_DY * AHEAD_LINE, dy + i)};
