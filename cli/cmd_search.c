@@ -103,6 +103,8 @@ const struct cmd cmd_search = {
                 "hdnas search --device flops --generations 5 --steps 10 --out quick\n"
                 "hdnas search --data cifar10:DIR --reference resnet20.safetensors --device fpga "
                 "--tables DIR\n"
+                "hdnas search --algorithm survey --device fpga --tables DIR    # closest where scores "
+                "err\n"
                 "hdnas search --algorithm hw-evrsnas --constraint 5ms --device fpga --tables DIR\n"
                 "hdnas search --resume RUN-1",
     .options = search_options,

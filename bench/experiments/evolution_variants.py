@@ -260,38 +260,27 @@ class Evolution:
         return self.order
 
 
-def smooth(archs, score):
-    """nas/smooth.c: ranks, evened out by a Gaussian process."""
+def smooth(archs, score, noise=None, reach=.6):
+    """nas/smooth.c: ranks, evened out by a Gaussian process; by default with the noise that chooses the best of so many."""
     _, inverse, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - count + (count - 1) / 2)[inverse]
+    left = (np.cumsum(count) - count + (count - 1) / 2)[inverse]
+    noise, mean = .01 * math.sqrt(len(archs)) if noise is None else noise, left.mean()
     genes = np.array(archs)
     apart = sum((genes[:, None, g] != genes[None, :, g]).astype(np.int8) for g in range(N_GENES))
-    similar = lambda reach: np.exp(-np.arange(N_GENES + 1) / (reach * N_GENES))[apart]
-    mean = rank.mean()
-    if len(archs) > 1024:
-        kernel, weight, left = similar(.6), np.zeros(len(archs)), rank - mean
-        direction, every = left.copy(), left @ left
-        now = every
-        for _ in range(100):
-            if now <= 1e-8 * every:
-                break
-            image = kernel @ direction + .1 * direction
-            step, before = now / (direction @ image), now
-            weight += step * direction
-            left = left - step * image
-            now = left @ left
-            direction = left + now / before * direction
-        return kernel @ weight + mean
-    scale = rank.std() or 1
-    y, best = (rank - mean) / scale, (-math.inf, None)
-    for reach in (.15, .3, .6, 1.2):
-        kernel = similar(reach)
-        factor = np.linalg.cholesky(kernel + .1 * np.eye(len(y)))
-        half = np.linalg.solve(factor, y)
-        likelihood = -.5 * half @ half - np.log(np.diag(factor)).sum()
-        if likelihood > best[0]:
-            best = likelihood, kernel @ np.linalg.solve(factor.T, half)
-    return mean + scale * best[1]
+    kernel = np.exp(-np.arange(N_GENES + 1) / (reach * N_GENES))[apart]
+    left = left - mean
+    weight, direction, every = np.zeros(len(archs)), left.copy(), left @ left
+    now = every
+    for _ in range(100):
+        if now <= 1e-8 * every:
+            break
+        image = kernel @ direction + noise * direction
+        step, before = now / (direction @ image), now
+        weight += step * direction
+        left = left - step * image
+        now = left @ left
+        direction = left + now / before * direction
+    return kernel @ weight + mean
 
 
 def gain(chosen, point):

@@ -21,6 +21,7 @@ METHODS = {
     "hw-evrsnas paper": ["--algorithm", "hw-evrsnas", "--preset", "paper"],
     "hw-evrsnas deb": ["--algorithm", "hw-evrsnas", "--constraint-rule", "deb"],
     "mo-hdnas": ["--algorithm", "mo-hdnas"],
+    "survey": ["--algorithm", "survey"],
     "random": ["--algorithm", "random"],
 }
 

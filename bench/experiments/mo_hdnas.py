@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """MO-HDNAS (its own preset and ours) beside random search, NSGA-II with two objectives, regularised evolution and the
-surrogate-assisted search, at equal evaluations: every device x CIFAR-10 and CIFAR-100 x seeds. Judged by true accuracies,
-which no search sees: hypervolume gap to the true front (%, of the front found and of the at most 20 networks of the
-shortlist), IGD+, diversity of the population, networks scored, seconds.
+surrogate-assisted searches (surrogate for exact scores, survey for those that err), at equal evaluations: every device x
+CIFAR-10 and CIFAR-100 x seeds. Judged by true accuracies, which no search sees: hypervolume gap to the true front (%, of
+the front found and of the at most 20 networks of the shortlist), IGD+, diversity of the population, networks scored,
+seconds.
 
   usage: mo_hdnas.py OUT TABLES [--seeds 10] [--devices a,b] [--data-sets cifar10,cifar100] [--budgets 20x20,20x100]
                      [--methods ...] [-- options of hdnas search]
@@ -21,6 +22,7 @@ METHODS = {  # name -> options
     "mo-hdnas paper": ["--algorithm", "mo-hdnas", "--preset", "paper"],
     "mo-hdnas": ["--algorithm", "mo-hdnas"],
     "surrogate": ["--algorithm", "surrogate"],
+    "survey": ["--algorithm", "survey"],
     "nsga2": ["--algorithm", "nsga2"],
     "regevo": ["--algorithm", "regevo"],
     "random": ["--algorithm", "random"],

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""How much scores are to be evened out (nas/smooth.h): every cell of the space scored, looked up, smoothed with more and more
+noise. Gap (%) of the 20 networks chosen by smoothed scores, mean over the devices, and Kendall's tau with the accuracy, all
+connected cells; for the columns given, their mean, and for what a score would be that knows the accuracy but for a mistake of
+its own ("truth": a normal one of one point, the mean of --draws; "12 epochs": the benchmark's accuracies after 12 epochs).
+
+  usage: smoothing.py OUT TABLES SCORES.csv:COLUMN ... [--devices fpga,eyeriss,raspi4,pixel3,...] [--reach .6]
+                      [--noise 0,.1,.4,1.25,2.5] [--draws 5]
+  SCORES.csv as whole_space.sh makes it; COLUMN a column of it, or several with * between: logarithms of ranks added.
+  OUT gets smoothing.csv.
+
+Needs numpy and scipy. Ten seconds a column of one core. nas/smooth.c's kernel is a product over genes, so that of the
+whole space is applied gene by gene; the noise is .01 times the root of the number of networks for hdnas search (1.24 for
+all of them), .1 for hdnas correlate --smooth."""
+import argparse, math, os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import numpy as np
+from scipy.stats import kendalltau, rankdata
+
+import lab
+from evolution_variants import connected
+from perfect_search import gap, hypervolume, number, unit
+
+N_GENES, N_CHOICES = 6, 5
+
+
+def smooth(cells, score, noise, reach):
+    """The posterior mean at cells [n, 6] from the ranks of their scores."""
+    own = np.full((N_CHOICES, N_CHOICES), math.exp(-1 / (reach * N_GENES)))
+    np.fill_diagonal(own, 1)
+    place = np.ravel_multi_index(cells.T, (N_CHOICES,) * N_GENES)
+
+    def times(x):
+        whole = np.zeros(N_CHOICES ** N_GENES)
+        whole[place] = x
+        whole = whole.reshape((N_CHOICES,) * N_GENES)
+        for axis in range(N_GENES):
+            whole = np.moveaxis(np.tensordot(own, whole, axes=(1, axis)), 0, axis)
+        return whole.reshape(-1)[place]
+
+    left = rankdata(score) - (len(score) + 1) / 2
+    weight, direction, every = np.zeros(len(left)), left.copy(), left @ left
+    now = every
+    for _ in range(300):
+        if now <= 1e-9 * every:
+            break
+        image = times(direction) + noise * direction
+        step, before = now / (direction @ image), now
+        weight += step * direction
+        left = left - step * image
+        now = left @ left
+        direction = left + now / before * direction
+    return times(weight)
+
+
+def shortlist(score, cost, most=20):
+    """nas/shortlist.c: fronts peeled off; of the one that no longer fits those that add most volume."""
+    error = 1 - np.searchsorted(np.sort(score), score) / len(score)
+    cost = (cost - cost.min()) / (cost.max() - cost.min())
+    left, out = np.lexsort((error, cost)), []
+    while len(left) and len(out) < most:
+        best = np.minimum.accumulate(error[left])
+        new = np.append(True, error[left][1:] < best[:-1])
+        front, left = left[new], left[~new]
+        own = []
+        while len(own) < min(len(front), most - len(out)):
+            if len(front) <= most - len(out):
+                own = list(range(len(front)))
+                break
+            at = np.searchsorted(own, np.arange(len(front)))
+            before, after = [1.0] + [error[front[k]] for k in own], [cost[front[k]] for k in own] + [1.0]
+            gain = (np.array(after)[at] - cost[front]) * (np.array(before)[at] - error[front])
+            gain[own] = -1
+            own = sorted(own + [int(np.argmax(gain))])
+        out += [front[k] for k in own]
+    return out
+
+
+def columns(args, index):
+    """name -> score of every cell, as an array by index; NaN where there is none."""
+    for spec in args.scores:
+        path, names = spec.rsplit(":", 1)
+        table = {r["index"]: r for r in lab.rows(path)}
+        total = np.zeros(len(index))
+        for name in names.split("*") if names not in next(iter(table.values())) else [names]:
+            values = np.array([number(table[i][name]) if i in table else -math.inf for i in index])
+            known = np.isfinite(values)
+            rank = np.full(len(index), .5)
+            rank[known] = rankdata(values[known]) + (~known).sum()
+            total += np.log(rank / len(index))
+        yield spec, total
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("out")
+    p.add_argument("tables")
+    p.add_argument("scores", nargs="+")
+    p.add_argument("--devices", default=",".join(lab.DEVICES))
+    p.add_argument("--reach", type=float, default=.6)
+    p.add_argument("--noise", default="0,.1,.4,1.25,2.5")
+    p.add_argument("--draws", type=int, default=5)
+    args = p.parse_args()
+    os.makedirs(args.out, exist_ok=True)
+    table = lab.rows(f"{args.tables}/nasbench201.csv")
+    index = [r["index"] for r in table]
+    cells = np.array([[int(c) for c in r["edges"]] for r in table])
+    alive = np.array([bool(connected(c)) for c in cells])
+    cost = {}
+    for device in args.devices.split(","):
+        known = lab.latencies(args.tables, device)
+        cost[device] = np.array([number(known.get(i, "")) for i in index])
+    for values in cost.values():
+        values[~(values >= 0)] = math.nan
+    truth = {t: np.array([number(r[c]) for r in table]) for t, c in lab.TRUTH.items()}
+    some = np.where(alive)[0]
+    norm = {}
+    for device, latency in cost.items():
+        can = np.isfinite(latency)
+        for data_set, accuracy in truth.items():
+            c, e = np.zeros(len(index)), np.zeros(len(index))
+            c[can], e[can] = unit(latency[can]), unit(100 - accuracy[can])
+            norm[device, data_set] = c, e, hypervolume(zip(c[can], e[can]))
+
+    def judge(score, noise, data_set):
+        """Gap on each device, tau."""
+        known = some[np.isfinite(score[some])]
+        value = score[known] if noise == 0 else smooth(cells[known], score[known], noise, args.reach)
+        gaps = []
+        for device, latency in cost.items():
+            can = np.isfinite(latency[known])
+            chosen = known[can][shortlist(value[can], latency[known][can])]
+            gaps.append(gap(chosen, *norm[device, data_set]))
+        return gaps + [kendalltau(value, truth[data_set][known])[0]]
+
+    draw = np.random.default_rng(1)
+    mistakes = [draw.normal(0, 1, len(index)) for _ in range(args.draws)]
+    groups = [(name[-60:], [(score, score)]) for name, score in columns(args, index)]
+    groups.append(("mean of these", [both for _, pairs in groups for both in pairs]))
+    groups.append(("truth", [(truth["cifar10"] + m, truth["cifar100"] + m) for m in mistakes]))
+    groups.append(("12 epochs", [tuple(np.array([number(r[c]) for r in table]) for c in ("c10_test12", "c100_test12"))]))
+    rows, first = [], next(iter(cost))
+    for name, group in groups:
+        for noise in (float(n) for n in args.noise.split(",")):
+            for k, data_set in enumerate(truth):
+                mean = np.mean([judge(both[k], noise, data_set) for both in group], axis=0)
+                rows.append([name, data_set, noise, lab.show(mean[0]), lab.show(mean[:-1].mean()), lab.show(mean[-1])])
+                print(f"{name:60} {data_set:9} noise {noise:<5g} gap {first} {rows[-1][3]}, mean {rows[-1][4]}  "
+                      f"tau {rows[-1][5]}", flush=True)
+    lab.write(os.path.join(args.out, "smoothing.csv"),
+              ["score", "data_set", "noise", "gap_" + first, "gap_mean", "tau"], rows)
+
+
+if __name__ == "__main__":
+    main()
