@@ -63,6 +63,12 @@ isomorphic() { name=$1; shift; printf '10674\n0\n' | "$hdnas" correlate --quiet 
 out="$(isomorphic shared) $(isomorphic given --as-given)"
 [ "$out" = "5 6   6 " ]
 result "--table: isomorphic cells share a value, unless as given" $? "$out"
+# Scored as given they differ, smoothed they share the mean of what is said of each.
+out=$(printf 'index,acc,own\n10674,1,1\n895,2,9\n0,3,6\n5,4,3\n' >"$tmp/own.csv" && cut -d, -f1 "$tmp/own.csv" | tail -4 |
+    "$hdnas" correlate --quiet --as-given --smooth --truth "$tmp/own.csv:acc" --table "$tmp/own.csv:own" --out "$tmp/own" >/dev/null && python3 -c 'import csv, sys
+a, b, c, d = (float(r["smooth(own)"]) for r in csv.DictReader(open(sys.argv[1])))
+assert a == b and a != c != d, (a, b, c, d)' "$tmp/own/scores.csv" 2>&1)
+result "--smooth: isomorphic cells are one network" $? "$out"
 look --table "$tmp/table.csv:acc,:acc" >"$tmp/one" 2>"$tmp/err"
 [ $? -eq 2 ] && grep -q 'two columns are called acc' "$tmp/err" && { look --table "$tmp/table.csv" >"$tmp/one" 2>"$tmp/err"; [ $? -eq 2 ]; } && grep -q 'expected FILE:COLUMN' "$tmp/err"
 result "--table: the same name twice, no column: refused" $? "$(cat "$tmp/err")"
