@@ -210,7 +210,7 @@ static void guess_costs(const struct infill *in, struct candidate *c, int n,
     struct surrogate by_cost;
     if (!in->options.price) {
         struct arena fit = arena_carve(&tmp, surrogate_bytes(MAX_FIT));
-        surrogate_fit(&by_cost, &fit, in->space, known->archs, known->cost, known->n, 0, tmp);
+        surrogate_fit(&by_cost, &fit, in->space, known->archs, known->cost, known->n, tmp);
     }
     for (int i = 0; i < n; i++) {
         if (in->options.price) {
@@ -233,7 +233,7 @@ static void guess_errors(const struct infill *in, struct candidate *c, int n,
     }
     struct surrogate by_error;
     struct arena fit = arena_carve(&tmp, surrogate_bytes(MAX_FIT));
-    surrogate_fit(&by_error, &fit, in->space, known->archs, known->error, known->n, 0, tmp);
+    surrogate_fit(&by_error, &fit, in->space, known->archs, known->error, known->n, tmp);
     for (int i = 0; i < n; i++) {
         double mean, sd;
         surrogate_guess(&by_error, &c[i].arch, &mean, &sd, tmp);

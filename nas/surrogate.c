@@ -90,8 +90,7 @@ static double try_fit(struct surrogate *s, const double *y, double reach, double
 }
 
 void surrogate_fit(struct surrogate *s, struct arena *keep, const struct space *space,
-                   const struct arch *archs, const double *value, int n, double least_noise,
-                   struct arena tmp)
+                   const struct arch *archs, const double *value, int n, struct arena tmp)
 {
     ASSERT(n >= 1);
     size_t size = (size_t)n;
@@ -114,11 +113,7 @@ void surrogate_fit(struct surrogate *s, struct arena *keep, const struct space *
     }
     for (size_t i = 0; i < N_ELEMS(reaches); i++) {
         for (size_t k = 0; k < N_ELEMS(noises); k++) {
-            if (k + 1 < N_ELEMS(noises) && noises[k] < least_noise) {
-                continue; /* the last one stands for all that are too small */
-            }
-            double noise = fmax(noises[k], least_noise);
-            double likelihood = try_fit(s, y, reaches[i], noise, factor, weight);
+            double likelihood = try_fit(s, y, reaches[i], noises[k], factor, weight);
             if (likelihood > best) {
                 best = likelihood;
                 s->reach = reaches[i];

@@ -19,11 +19,9 @@ struct surrogate {
 };
 
 /* Fit to value[n] (finite) of archs[n], which must stay. The kernel's reach and noise are those of
- * greatest likelihood among a few, the noise at least so large a share of the variance (0: as
- * likely). The fit lives in keep. O(n^3). */
+ * greatest likelihood among a few. The fit lives in keep. O(n^3). */
 void surrogate_fit(struct surrogate *s, struct arena *keep, const struct space *space,
-                   const struct arch *archs, const double *value, int n, double least_noise,
-                   struct arena tmp);
+                   const struct arch *archs, const double *value, int n, struct arena tmp);
 
 /* Mean and standard deviation of the guess. O(n^2), or O(n) where sd is NULL. */
 void surrogate_guess(const struct surrogate *s, const struct arch *a, double *mean, double *sd,

@@ -370,40 +370,22 @@ static void test_known_costs(void **state)
     assert_true(n_beyond[1] <= 9 * 2 && n_beyond[0] > n_beyond[1]);
 }
 
-static double made_up_cost(const struct arch *a)
-{
-    static const double price[] = {0, .1, 1, 3, .4};
-    double sum = .5;
-    for (int i = 0; i < 6; i++) {
-        sum += price[a->gene[i]] * (1 + (i == 2));
-    }
-    return sum;
-}
-
-static uint64_t lot(const struct arch *a)
-{
-    uint64_t n = 0;
-    for (int i = 0; i < 6; i++) {
-        n = n * 5 + a->gene[i];
-    }
-    return n;
-}
-
 /* What the score tells of an architecture and what it makes up are as large. */
 static void world_that_errs(const struct arch *a, struct verdict *v)
 {
-    struct rng r = rng_key(1, RNG_TEST, lot(a));
-    *v = (struct verdict){.status = VERDICT_OK,
-                          .score = nb201_landscape(a) + 6.6 * rng_normal(&r),
-                          .cost = made_up_cost(a)};
+    struct rng r = rng_key(1, RNG_TEST, (uint64_t)nb201()->index(a));
+    world_plain(a, v);
+    v->score += 3 * rng_normal(&r);
 }
 
 static void world_that_errs_elsewhere(const struct arch *a, struct verdict *v)
 {
     struct arch other = *a;
+    struct verdict own;
     other.gene[0] = (uint8_t)(4 - other.gene[0]);
+    world_plain(a, &own);
     world_that_errs(&other, v);
-    v->cost = made_up_cost(a);
+    v->cost = own.cost;
 }
 
 static void test_a_survey_draws_first(void **state)
@@ -417,9 +399,8 @@ static void test_a_survey_draws_first(void **state)
     run(&c[0], survey, nb201(), &o, world_that_errs, 20);
     run(&c[1], survey, nb201(), &o, world_that_errs_elsewhere, 20);
     assert_true(c[0].n == 160 && c[1].n == 160);
-    for (int i = 0; i < 160; i++) {
-        bool drawn = i < 120; /* and not chosen by what was told */
-        assert_true(!drawn || space_equal(&c[0].asked[i], &c[1].asked[i]));
+    for (int i = 0; i < 120; i++) { /* drawn, not chosen by what was told */
+        assert_true(space_equal(&c[0].asked[i], &c[1].asked[i]));
     }
     int same = 0;
     for (int i = 120; i < 138; i++) {

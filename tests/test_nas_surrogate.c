@@ -16,7 +16,7 @@ static struct surrogate fit(struct scratch *s, const struct arch *archs, const d
     struct surrogate g;
     struct arena keep = arena_carve(&s->arena, surrogate_bytes(n));
     struct arena tmp = arena_carve(&s->arena, surrogate_bytes(n));
-    surrogate_fit(&g, &keep, nb201(), archs, value, n, 0, tmp);
+    surrogate_fit(&g, &keep, nb201(), archs, value, n, tmp);
     return g;
 }
 

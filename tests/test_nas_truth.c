@@ -180,13 +180,27 @@ static double price_of(void *ctx, const struct arch *a)
     return cost_of(p->cost, a, &cost, p->tmp) ? cost : INFINITY;
 }
 
-/* Hypervolume of all that a search asked when it is told the truth; priced: it may ask for costs.
- */
-static double searched(struct fixture *f, const struct search *search, const struct truth *t,
-                       const struct cost *c, const char *preset, int generations, uint64_t seed,
-                       bool priced)
+enum { POPULATION = 20, MAX_ASKED = 100 * POPULATION };
+
+/* What a search asked, and was told. */
+struct course {
+    struct arch archs[MAX_ASKED];
+    struct verdict verdicts[MAX_ASKED];
+    int n;
+};
+
+typedef double accuracy_fn(const struct truth *t, const struct arch *a);
+
+static double true_accuracy(const struct truth *t, const struct arch *a)
 {
-    enum { POPULATION = 20 };
+    return truth_accuracy(t, a);
+}
+
+/* priced: the search may ask for costs. */
+static void run(struct course *out, struct fixture *f, const struct search *search,
+                const struct truth *t, const struct cost *c, accuracy_fn *accuracy,
+                const char *preset, int generations, uint64_t seed, bool priced)
+{
     struct arena keep = f->keep;
     struct prices prices = {c, arena_carve(&keep, 1 << 20)};
     struct search_options o = {.price = priced ? price_of : NULL,
@@ -200,23 +214,31 @@ static double searched(struct fixture *f, const struct search *search, const str
                                .sbx_eta = -1,
                                .mutation_eta = -1};
     void *state = arena_push_zero(&keep, 1, search->state_bytes(nb201(), &o));
-    struct arch *asked = arena_push(&keep, (size_t)generations * POPULATION, sizeof *asked);
-    struct verdict verdicts[POPULATION];
     search->init(state, nb201(), &o, &keep);
-    int n_asked = 0;
-    for (int n; (n = search->ask(state, asked + n_asked, POPULATION)) > 0; n_asked += n) {
+    out->n = 0;
+    for (int n; (n = search->ask(state, out->archs + out->n, POPULATION)) > 0; out->n += n) {
+        struct verdict *verdicts = out->verdicts + out->n;
         for (int i = 0; i < n; i++) {
-            const struct arch *a = &asked[n_asked + i];
-            verdicts[i] = (struct verdict){.status = VERDICT_OK, .score = truth_accuracy(t, a)};
+            const struct arch *a = &out->archs[out->n + i];
+            verdicts[i] = (struct verdict){.status = VERDICT_OK, .score = accuracy(t, a)};
             if (!nb201()->connected(a)) {
                 verdicts[i] = (struct verdict){VERDICT_DISCONNECTED, -1e300, 1e300, 1, 0};
             } else {
                 assert_true(cost_of(c, a, &verdicts[i].cost, keep));
             }
         }
-        search->tell(state, asked + n_asked, verdicts, n);
+        search->tell(state, out->archs + out->n, verdicts, n);
     }
-    return truth_hypervolume(t, asked, n_asked, keep);
+}
+
+/* Hypervolume of all that a search asked when it is told the truth. */
+static double searched(struct fixture *f, const struct search *search, const struct truth *t,
+                       const struct cost *c, const char *preset, int generations, uint64_t seed,
+                       bool priced)
+{
+    static struct course course;
+    run(&course, f, search, t, c, true_accuracy, preset, generations, seed, priced);
+    return truth_hypervolume(t, course.archs, course.n, f->keep);
 }
 
 static void test_searches_told_the_truth(void **state)
@@ -299,45 +321,25 @@ static double erring_accuracy(const struct truth *t, const struct arch *a)
 static double named(struct fixture *f, const struct search *search, const struct truth *t,
                     const struct cost *c, uint64_t seed)
 {
-    enum { POPULATION = 20, GENERATIONS = 20, MAX_ASKED = POPULATION * GENERATIONS, N_NAMED = 20 };
-    struct arena keep = f->keep;
-    struct prices prices = {c, arena_carve(&keep, 1 << 20)};
-    struct search_options o = {.price = price_of,
-                               .price_ctx = &prices,
-                               .population = POPULATION,
-                               .generations = GENERATIONS,
-                               .seed = seed,
-                               .preset = "default",
-                               .crossover_rate = -1,
-                               .mutation_rate = -1,
-                               .sbx_eta = -1,
-                               .mutation_eta = -1};
-    void *state = arena_push_zero(&keep, 1, search->state_bytes(nb201(), &o));
-    struct arch asked[POPULATION], archs[MAX_ASKED], chosen[N_NAMED];
-    double score[MAX_ASKED], cost[MAX_ASKED];
-    struct verdict verdicts[POPULATION];
-    search->init(state, nb201(), &o, &keep);
+    enum { N_NAMED = 20 };
+    static struct course course;
+    static double score[MAX_ASKED], cost[MAX_ASKED];
+    struct arch chosen[N_NAMED];
     int n = 0, idx[N_NAMED];
-    for (int n_asked; (n_asked = search->ask(state, asked, POPULATION)) > 0;) {
-        for (int i = 0; i < n_asked; i++) {
-            verdicts[i] = (struct verdict){VERDICT_DISCONNECTED, -1e300, 1e300, 1, 0};
-            if (nb201()->connected(&asked[i])) {
-                verdicts[i] = (struct verdict){.status = VERDICT_OK,
-                                               .score = erring_accuracy(t, &asked[i])};
-                assert_true(cost_of(c, &asked[i], &verdicts[i].cost, keep));
-                archs[n] = asked[i];
-                score[n] = verdicts[i].score;
-                cost[n++] = verdicts[i].cost;
-            }
+    run(&course, f, search, t, c, erring_accuracy, "default", 20, seed, true);
+    for (int i = 0; i < course.n; i++) {
+        if (course.verdicts[i].status == VERDICT_OK) {
+            course.archs[n] = course.archs[i];
+            score[n] = course.verdicts[i].score;
+            cost[n++] = course.verdicts[i].cost;
         }
-        search->tell(state, asked, verdicts, n_asked);
     }
-    smooth_scores(score, nb201(), archs, score, n, smooth_to_choose(n), keep);
-    int n_named = shortlist_choose(idx, N_NAMED, score, cost, n, keep);
+    smooth_scores(score, nb201(), course.archs, score, n, smooth_to_choose(n), f->keep);
+    int n_named = shortlist_choose(idx, N_NAMED, score, cost, n, f->keep);
     for (int i = 0; i < n_named; i++) {
-        chosen[i] = archs[idx[i]];
+        chosen[i] = course.archs[idx[i]];
     }
-    return truth_hypervolume(t, chosen, n_named, keep);
+    return truth_hypervolume(t, chosen, n_named, f->keep);
 }
 
 static void test_accuracies_that_err(void **state)

@@ -260,62 +260,55 @@ class Evolution:
         return self.order
 
 
-def smooth(archs, score, noise=None, reach=.6):
-    """nas/smooth.c: ranks, evened out by a Gaussian process; by default with the noise that chooses the best of so many."""
-    _, inverse, count = np.unique(score, return_inverse=True, return_counts=True)
-    left = (np.cumsum(count) - count + (count - 1) / 2)[inverse]
-    noise, mean = .01 * math.sqrt(len(archs)) if noise is None else noise, left.mean()
-    genes = np.array(archs)
-    apart = sum((genes[:, None, g] != genes[None, :, g]).astype(np.int8) for g in range(N_GENES))
-    kernel = np.exp(-np.arange(N_GENES + 1) / (reach * N_GENES))[apart]
-    left = left - mean
-    weight, direction, every = np.zeros(len(archs)), left.copy(), left @ left
+def solve(times, right, noise):
+    """(kernel + noise) x = right by conjugate gradients, as nas/smooth.c does it; times: kernel times a vector."""
+    x, left, direction, every = np.zeros(len(right)), right, right, right @ right
     now = every
     for _ in range(100):
         if now <= 1e-8 * every:
             break
-        image = kernel @ direction + noise * direction
+        image = times(direction) + noise * direction
         step, before = now / (direction @ image), now
-        weight += step * direction
+        x = x + step * direction
         left = left - step * image
         now = left @ left
         direction = left + now / before * direction
-    return kernel @ weight + mean
+    return x
 
 
-def gain(chosen, point):
-    """What a point (error, cost) adds to the volume of the chosen ones, ascending cost, up to (1, 1)."""
-    (error, cost), total, best = point, 0.0, 1.0
-    for e, c in chosen + [(None, 1.0)]:
-        if c > cost:
-            total += (c - cost) * max(0, best - error)
-            cost = c
-        best = best if e is None else min(best, e)
-    return total
+def smooth(archs, score):
+    """nas/smooth.c: ranks, evened out by a Gaussian process, with the noise that chooses the best of so many."""
+    _, inverse, count = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - count + (count - 1) / 2)[inverse]
+    genes = np.array(archs)
+    apart = sum((genes[:, None, g] != genes[None, :, g]).astype(np.int8) for g in range(N_GENES))
+    kernel = np.exp(-np.arange(N_GENES + 1) / (.6 * N_GENES))[apart]
+    mean = rank.mean()
+    return kernel @ solve(lambda x: kernel @ x, rank - mean, .01 * math.sqrt(len(archs))) + mean
 
 
 def shortlist(score, cost, most=20):
     """nas/shortlist.c: fronts peeled off; of the one that no longer fits those that add most volume."""
-    low, high, below = min(cost), max(cost), np.searchsorted(np.sort(score), score)
-    points = [(1 - below[i] / len(score), (cost[i] - low) / (high - low)) for i in range(len(cost))]
-    left, out = list(range(len(points))), []
-    while left and len(out) < most:
-        front, best = [], math.inf
-        for i in sorted(left, key=lambda i: (points[i], i)):
-            if points[i][1] < best:
-                front.append(i)
-                best = points[i][1]
-        front.sort()
-        left = [i for i in left if i not in set(front)]
+    cost = np.asarray(cost, float)
+    error = 1 - np.searchsorted(np.sort(score), score) / len(score)
+    cost = (cost - cost.min()) / (cost.max() - cost.min())
+    left, out = np.lexsort((error, cost)), []
+    while len(left) and len(out) < most:
+        best = np.minimum.accumulate(error[left])
+        new = np.append(True, error[left][1:] < best[:-1])
+        front, left = left[new], left[~new]
         if len(front) <= most - len(out):
-            out += front
+            out += list(front)
             continue
-        own = []
-        while len(out) < most:
-            chosen = sorted((points[i] for i in own), key=lambda p: p[1])
-            i = max((i for i in front if i not in own), key=lambda i: gain(chosen, points[i]))
-            own.append(i)
-            out.append(i)
+        own = []  # places in the front, ascending cost
+        while len(out) + len(own) < most:
+            at = np.searchsorted(own, np.arange(len(front)))
+            before, after = np.append(1, error[front[own]]), np.append(cost[front[own]], 1)
+            gain = (after[at] - cost[front]) * (before[at] - error[front])
+            gain[own] = -1
+            ties = np.flatnonzero(gain == gain.max())
+            own = sorted(own + [int(ties[np.argmin(front[ties])])])
+        out += list(front[own])
     return out
 
 

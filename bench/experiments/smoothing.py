@@ -20,10 +20,8 @@ import numpy as np
 from scipy.stats import kendalltau, rankdata
 
 import lab
-from evolution_variants import connected
+from evolution_variants import N_CHOICES, N_GENES, connected, shortlist, solve
 from perfect_search import gap, hypervolume, number, unit
-
-N_GENES, N_CHOICES = 6, 5
 
 
 def smooth(cells, score, noise, reach):
@@ -40,42 +38,7 @@ def smooth(cells, score, noise, reach):
             whole = np.moveaxis(np.tensordot(own, whole, axes=(1, axis)), 0, axis)
         return whole.reshape(-1)[place]
 
-    left = rankdata(score) - (len(score) + 1) / 2
-    weight, direction, every = np.zeros(len(left)), left.copy(), left @ left
-    now = every
-    for _ in range(300):
-        if now <= 1e-9 * every:
-            break
-        image = times(direction) + noise * direction
-        step, before = now / (direction @ image), now
-        weight += step * direction
-        left = left - step * image
-        now = left @ left
-        direction = left + now / before * direction
-    return times(weight)
-
-
-def shortlist(score, cost, most=20):
-    """nas/shortlist.c: fronts peeled off; of the one that no longer fits those that add most volume."""
-    error = 1 - np.searchsorted(np.sort(score), score) / len(score)
-    cost = (cost - cost.min()) / (cost.max() - cost.min())
-    left, out = np.lexsort((error, cost)), []
-    while len(left) and len(out) < most:
-        best = np.minimum.accumulate(error[left])
-        new = np.append(True, error[left][1:] < best[:-1])
-        front, left = left[new], left[~new]
-        own = []
-        while len(own) < min(len(front), most - len(out)):
-            if len(front) <= most - len(out):
-                own = list(range(len(front)))
-                break
-            at = np.searchsorted(own, np.arange(len(front)))
-            before, after = [1.0] + [error[front[k]] for k in own], [cost[front[k]] for k in own] + [1.0]
-            gain = (np.array(after)[at] - cost[front]) * (np.array(before)[at] - error[front])
-            gain[own] = -1
-            own = sorted(own + [int(np.argmax(gain))])
-        out += [front[k] for k in own]
-    return out
+    return times(solve(times, rankdata(score) - (len(score) + 1) / 2, noise))
 
 
 def columns(args, index):
