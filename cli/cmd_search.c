@@ -30,7 +30,8 @@ static const struct option_spec search_options[] = {
     {"truth", OPTION_TEXT, "FILE:COLUMN", NULL,
      "accuracies from a benchmark table, for judging the front (never seen by the search)", 0, 0},
     {"shortlist", OPTION_INT, "N", "20",
-     "networks to name in RUN/shortlist.csv: the front and the next best close behind it; 0 = none",
+     "networks to name in RUN/shortlist.csv: the front and the next best close behind it, or, by "
+     "smoothed scores, those expected to dominate most together; 0 = none",
      0, 100000},
     {"smooth", OPTION_TEXT, "WHEN", "auto",
      "choose the shortlist, and the best under --constraint, by scores evened out over networks "

@@ -24,6 +24,7 @@ enum rng_purpose {
     RNG_SPLIT = 12,     /* which examples are for training; index = 0 */
     RNG_METRIC = 13,    /* draws of disentanglement metrics; index = the metric's own */
     RNG_PRUNE = 14,     /* random pruning; index = parameter, or layer of channels */
+    RNG_SHORTLIST = 15, /* mistakes supposed of scores; index = network */
 };
 
 struct rng {

@@ -6,6 +6,7 @@
 #include "nas/questions.h"
 #include "nas/shortlist.h"
 #include "nas/smooth.h"
+#include "nas/stairs.h"
 #include "nas/surrogate.h"
 
 #include <math.h>
@@ -226,8 +227,7 @@ static void guess_errors(const struct infill *in, struct candidate *c, int n,
 {
     if (smooth) {
         for (int i = 0; i < n; i++) {
-            smooth_guess(smooth, &c[i].arch, 1, &c[i].error, tmp);
-            c[i].error = smooth_error(smooth, c[i].error);
+            c[i].error = smooth_error(smooth, smooth_guess(smooth, &c[i].arch, tmp));
         }
         return;
     }
@@ -241,31 +241,6 @@ static void guess_errors(const struct infill *in, struct candidate *c, int n,
     }
 }
 
-/* The hypervolume up to (1, 1) that a point would add to a front of ascending cost. */
-static double gain(const double *front, int n, double error, double cost)
-{
-    double sum = 0, best = 1;
-    for (int i = 0; i <= n; i++) {
-        double next = i < n ? front[2 * i + 1] : 1;
-        if (next > cost) {
-            sum += (next - cost) * fmax(0, best - error);
-            cost = next;
-        }
-        best = i < n ? fmin(best, front[2 * i]) : best;
-    }
-    return sum;
-}
-
-static void insert(double *front, int n, double error, double cost)
-{
-    int at = n;
-    for (; at > 0 && front[2 * at - 1] > cost; at--) {
-        memcpy(front + 2 * at, front + 2 * at - 2, 2 * sizeof *front);
-    }
-    front[2 * at] = error;
-    front[2 * at + 1] = cost;
-}
-
 /* Fills value[n]; NULL where scores are exact. */
 static const struct smooth *smooth_archive(struct infill *in, struct smooth *s, struct arena *keep)
 {
@@ -275,7 +250,9 @@ static const struct smooth *smooth_archive(struct infill *in, struct smooth *s, 
     }
     struct arena fit = arena_carve(keep, smooth_bytes(in->n));
     smooth_fit(s, &fit, in->space, in->archs, in->score, in->n, smooth_to_choose(in->n), *keep);
-    smooth_guess(s, in->archs, in->n, in->value, *keep);
+    for (int i = 0; i < in->n; i++) {
+        in->value[i] = smooth_guess(s, &in->archs[i], *keep);
+    }
     return s;
 }
 
@@ -293,10 +270,11 @@ static void choose(struct infill *in, struct rng *r)
     place(in, smooth, x, &low, &range);
     int n_front = front_filter(idx, x, in->n, 2, true, tmp);
     for (int i = 0; i < n_front; i++) {
-        insert(front, i, x[2 * idx[i]], x[2 * idx[i] + 1]);
+        stairs_insert(front, i, x[2 * idx[i]], x[2 * idx[i] + 1]);
     }
     int n = find_candidates(in, c, r, tmp);
-    known->n = choose_fit(in, idx, r, tmp);
+    bool is_known = smooth && in->options.price;
+    known->n = is_known ? 0 : choose_fit(in, idx, r, tmp);
     for (int i = 0; i < known->n; i++) {
         known->archs[i] = in->archs[idx[i]];
         known->error[i] = x[2 * idx[i]];
@@ -308,7 +286,7 @@ static void choose(struct infill *in, struct rng *r)
         int best = -1;
         double most = 0;
         for (int i = 0; i < n; i++) {
-            double g = gain(front, n_front, c[i].error, c[i].cost);
+            double g = stairs_gain(front, n_front, c[i].error, c[i].cost);
             if (g > most) {
                 most = g;
                 best = i;
@@ -319,7 +297,7 @@ static void choose(struct infill *in, struct rng *r)
         }
         if (fresh_add(&in->fresh, &c[best].arch)) {
             questions_add(&in->questions, &c[best].arch);
-            insert(front, n_front++, c[best].error, c[best].cost);
+            stairs_insert(front, n_front++, c[best].error, c[best].cost);
         }
         c[best] = c[--n];
     }

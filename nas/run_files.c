@@ -95,8 +95,9 @@ bool run_files_advise(const struct run *r, struct run_result *result, struct err
         x[2 * i] = -score[i];
         x[2 * i + 1] = cost[i];
     }
-    result->n_shortlist =
-        shortlist_choose(idx, MIN(r->config->n_shortlist, n), score, cost, n, tmp);
+    int n_out = MIN(r->config->n_shortlist, n);
+    result->n_shortlist = r->config->smooth ? shortlist_expected(idx, n_out, score, cost, n, tmp)
+                                            : shortlist_choose(idx, n_out, score, cost, n, tmp);
     result->shortlist = arena_push(r->keep, (size_t)result->n_shortlist, sizeof *result->shortlist);
     members_of(r, result->shortlist, idx, result->n_shortlist, tmp);
     result->n_advised = front_of(idx, x, n, tmp);

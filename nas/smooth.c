@@ -98,18 +98,15 @@ void smooth_fit(struct smooth *s, struct arena *keep, const struct space *space,
     }
 }
 
-void smooth_guess(const struct smooth *s, const struct arch *archs, int n_archs, double *out,
-                  struct arena tmp)
+double smooth_guess(const struct smooth *s, const struct arch *arch, struct arena tmp)
 {
     uint8_t *apart = arena_push(&tmp, (size_t)s->n, 1);
-    for (int i = 0; i < n_archs; i++) {
-        count_apart(apart, s, archs[i].gene, 1, s->n);
-        double sum = 0;
-        for (int k = 0; k < s->n; k++) {
-            sum += s->similarity[apart[k]] * s->weight[k];
-        }
-        out[i] = s->mean + sum;
+    count_apart(apart, s, arch->gene, 1, s->n);
+    double sum = 0;
+    for (int k = 0; k < s->n; k++) {
+        sum += s->similarity[apart[k]] * s->weight[k];
     }
+    return s->mean + sum;
 }
 
 void smooth_scores(double *out, const struct space *space, const struct arch *archs,

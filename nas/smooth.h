@@ -34,9 +34,8 @@ void smooth_fit(struct smooth *s, struct arena *keep, const struct space *space,
                 const struct arch *archs, const double *score, int n, double noise,
                 struct arena tmp);
 
-/* out[n_archs]: the smoothed ranks of architectures that need not have a score. O(n) each. */
-void smooth_guess(const struct smooth *s, const struct arch *archs, int n_archs, double *out,
-                  struct arena tmp);
+/* The smoothed rank of an architecture that need not have a score. O(n). */
+double smooth_guess(const struct smooth *s, const struct arch *arch, struct arena tmp);
 
 /* Fit and guess of the same networks. The same numbers each time. */
 void smooth_scores(double *out, const struct space *space, const struct arch *archs,

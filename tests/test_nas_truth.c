@@ -335,7 +335,7 @@ static double named(struct fixture *f, const struct search *search, const struct
         }
     }
     smooth_scores(score, nb201(), course.archs, score, n, smooth_to_choose(n), f->keep);
-    int n_named = shortlist_choose(idx, N_NAMED, score, cost, n, f->keep);
+    int n_named = shortlist_expected(idx, N_NAMED, score, cost, n, f->keep);
     for (int i = 0; i < n_named; i++) {
         chosen[i] = course.archs[idx[i]];
     }

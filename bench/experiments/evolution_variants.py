@@ -44,7 +44,7 @@ MASK = (1 << 64) - 1
 
 class Rng:
     """core/rng.c: xoshiro256** keyed by seed, purpose and index."""
-    SEARCH, ARCH = 4, 5
+    SEARCH, ARCH, SHORTLIST = 4, 5, 15
 
     def __init__(self, seed, purpose, index):
         state = self.mix(self.mix(seed)[1] ^ purpose)[1] ^ index
@@ -75,6 +75,10 @@ class Rng:
 
     def f64(self):
         return (self.u64() >> 11) * 2.0 ** -53
+
+    def normal(self):
+        u, v = 1 - self.f64(), self.f64()
+        return math.sqrt(-2 * math.log(u)) * math.cos(2 * math.pi * v)
 
     def below(self, n):
         limit = MASK - MASK % n
@@ -287,16 +291,26 @@ def smooth(archs, score):
     return kernel @ solve(lambda x: kernel @ x, rank - mean, .01 * math.sqrt(len(archs))) + mean
 
 
-def shortlist(score, cost, most=20):
-    """nas/shortlist.c: fronts peeled off; of the one that no longer fits those that add most volume."""
+def unit_costs(cost):
     cost = np.asarray(cost, float)
-    error = 1 - np.searchsorted(np.sort(score), score) / len(score)
-    cost = (cost - cost.min()) / (cost.max() - cost.min())
-    left, out = np.lexsort((error, cost)), []
-    while len(left) and len(out) < most:
+    return (cost - cost.min()) / (cost.max() - cost.min())
+
+
+def fronts_of(error, cost):
+    """Front after front, each by cost."""
+    left = np.lexsort((error, cost))
+    while len(left):
         best = np.minimum.accumulate(error[left])
         new = np.append(True, error[left][1:] < best[:-1])
-        front, left = left[new], left[~new]
+        yield left[new]
+        left = left[~new]
+
+
+def shortlist(score, cost, most=20):
+    """nas/shortlist.c, shortlist_choose: fronts peeled off; of the one that no longer fits those that add most volume."""
+    cost = unit_costs(cost)
+    error, out = 1 - np.searchsorted(np.sort(score), score) / len(score), []
+    for front in fronts_of(error, cost):
         if len(front) <= most - len(out):
             out += list(front)
             continue
@@ -308,8 +322,34 @@ def shortlist(score, cost, most=20):
             gain[own] = -1
             ties = np.flatnonzero(gain == gain.max())
             own = sorted(own + [int(ties[np.argmin(front[ties])])])
-        out += list(front[own])
+        return out + list(front[own])
     return out
+
+
+def shortlist_expected(score, cost, most=20, mistake=.05, n_draws=64):
+    """nas/shortlist.c, for smoothed scores: one after the other those that add most to the expected hypervolume."""
+    cost = unit_costs(cost)
+    error, near = (max(score) - score) / (max(score) - min(score)), []
+    for front in fronts_of(error, cost):
+        near += list(front)
+        if len(near) >= min(6 * most, len(score)):
+            break
+    near.sort(key=lambda i: cost[i])
+    draws = np.empty((len(near), n_draws))
+    for row, i in zip(draws, near):
+        rng = Rng(0, Rng.SHORTLIST, int(i))
+        row[:] = [rng.normal() for _ in row]
+    draws = error[near, None] + mistake * error.std() * draws
+    steps, step = np.unique(cost[near], return_inverse=True)
+    width = np.diff(np.append(steps, 1))
+    least, out = np.ones((n_draws, len(steps))), []
+    while len(out) < min(most, len(near)):
+        gain = [(np.maximum(0, least[:, at:] - draws[i, :, None]) @ width[at:]).mean() for i, at in enumerate(step)]
+        gain = [g if i not in out else -1 for i, g in enumerate(gain)]
+        best = int(np.argmax(gain))
+        least[:, step[best]:] = np.minimum(least[:, step[best]:], draws[best, :, None])
+        out.append(best)
+    return [near[i] for i in out]
 
 
 def column_of(spec):
@@ -379,7 +419,7 @@ def main():
                     for seed in range(args.first_seed, args.first_seed + args.seeds):
                         order = Evolution(seed, population, method == "mo-hdnas", score, price, VARIANTS[name]).run(generations)
                         ok = [a for a in order if score[a] is not None]
-                        chosen = shortlist(smooth(ok, np.array([score[a] for a in ok])), [price[a] for a in ok])
+                        chosen = shortlist_expected(smooth(ok, np.array([score[a] for a in ok])), [price[a] for a in ok])
                         for d in error:
                             gaps[d].append(gap([number_of[ok[i]] for i in chosen], cost, error[d], whole[d]))
                         if seed == args.first_seed and name == "as it is" and args.check == "yes":

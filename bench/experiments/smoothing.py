@@ -20,7 +20,7 @@ import numpy as np
 from scipy.stats import kendalltau, rankdata
 
 import lab
-from evolution_variants import N_CHOICES, N_GENES, connected, shortlist, solve
+from evolution_variants import N_CHOICES, N_GENES, connected, shortlist, shortlist_expected, solve
 from perfect_search import gap, hypervolume, number, unit
 
 
@@ -91,10 +91,11 @@ def main():
         """Gap on each device, tau."""
         known = some[np.isfinite(score[some])]
         value = score[known] if noise == 0 else smooth(cells[known], score[known], noise, args.reach)
+        choose = shortlist if noise == 0 else shortlist_expected
         gaps = []
         for device, latency in cost.items():
             can = np.isfinite(latency[known])
-            chosen = known[can][shortlist(value[can], latency[known][can])]
+            chosen = known[can][choose(value[can], latency[known][can])]
             gaps.append(gap(chosen, *norm[device, data_set]))
         return gaps + [kendalltau(value, truth[data_set][known])[0]]
 
