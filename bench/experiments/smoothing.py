@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """How much scores are to be evened out (nas/smooth.h): every cell of the space scored, looked up, smoothed with more and more
 noise. Gap (%) of the 20 networks chosen by smoothed scores, mean over the devices, and Kendall's tau with the accuracy, all
-connected cells; for the columns given, their mean, and for what a score would be that knows the accuracy but for a mistake of
-its own ("truth": a normal one of one point, the mean of --draws; "12 epochs": the benchmark's accuracies after 12 epochs).
+connected cells. The networks are chosen for mistakes that smoothed scores are supposed to have (nas/shortlist.h: .05 of their
+deviation; 0, or no noise: fronts are peeled off). For the columns given, their mean, and for what a score would be that knows
+the accuracy but for a mistake of its own ("truth": a normal one of one point, the mean of --draws; "12 epochs": the
+benchmark's accuracies after 12 epochs).
 
   usage: smoothing.py OUT TABLES SCORES.csv:COLUMN ... [--devices fpga,eyeriss,raspi4,pixel3,...] [--reach .6]
-                      [--noise 0,.1,.4,1.25,2.5] [--draws 5]
+                      [--noise 0,.1,.4,1.25,2.5] [--mistakes .05] [--draws 5]
   SCORES.csv as whole_space.sh makes it; COLUMN a column of it, or several with * between: logarithms of ranks added.
   OUT gets smoothing.csv.
 
 Needs numpy and scipy. Ten seconds a column of one core. nas/smooth.c's kernel is a product over genes, so that of the
 whole space is applied gene by gene; the noise is .01 times the root of the number of networks for hdnas search (1.24 for
 all of them), .1 for hdnas correlate --smooth."""
-import argparse, math, os
+import argparse, itertools, math, os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -41,6 +43,10 @@ def smooth(cells, score, noise, reach):
     return times(solve(times, rankdata(score) - (len(score) + 1) / 2, noise))
 
 
+def numbers(text):
+    return [float(n) for n in text.split(",")]
+
+
 def columns(args, index):
     """name -> score of every cell, as an array by index; NaN where there is none."""
     for spec in args.scores:
@@ -64,6 +70,7 @@ def main():
     p.add_argument("--devices", default=",".join(lab.DEVICES))
     p.add_argument("--reach", type=float, default=.6)
     p.add_argument("--noise", default="0,.1,.4,1.25,2.5")
+    p.add_argument("--mistakes", default=".05")
     p.add_argument("--draws", type=int, default=5)
     args = p.parse_args()
     os.makedirs(args.out, exist_ok=True)
@@ -87,15 +94,15 @@ def main():
             c[can], e[can] = unit(latency[can]), unit(100 - accuracy[can])
             norm[device, data_set] = c, e, hypervolume(zip(c[can], e[can]))
 
-    def judge(score, noise, data_set):
+    def judge(score, noise, mistake, data_set):
         """Gap on each device, tau."""
         known = some[np.isfinite(score[some])]
         value = score[known] if noise == 0 else smooth(cells[known], score[known], noise, args.reach)
-        choose = shortlist if noise == 0 else shortlist_expected
         gaps = []
         for device, latency in cost.items():
             can = np.isfinite(latency[known])
-            chosen = known[can][choose(value[can], latency[known][can])]
+            some_of = value[can], latency[known][can]
+            chosen = known[can][shortlist(*some_of) if noise * mistake == 0 else shortlist_expected(*some_of, mistake=mistake)]
             gaps.append(gap(chosen, *norm[device, data_set]))
         return gaps + [kendalltau(value, truth[data_set][known])[0]]
 
@@ -106,15 +113,14 @@ def main():
     groups.append(("truth", [(truth["cifar10"] + m, truth["cifar100"] + m) for m in mistakes]))
     groups.append(("12 epochs", [tuple(np.array([number(r[c]) for r in table]) for c in ("c10_test12", "c100_test12"))]))
     rows, first = [], next(iter(cost))
-    for name, group in groups:
-        for noise in (float(n) for n in args.noise.split(",")):
-            for k, data_set in enumerate(truth):
-                mean = np.mean([judge(both[k], noise, data_set) for both in group], axis=0)
-                rows.append([name, data_set, noise, lab.show(mean[0]), lab.show(mean[:-1].mean()), lab.show(mean[-1])])
-                print(f"{name:60} {data_set:9} noise {noise:<5g} gap {first} {rows[-1][3]}, mean {rows[-1][4]}  "
-                      f"tau {rows[-1][5]}", flush=True)
+    for (name, group), noise, mistake in itertools.product(groups, numbers(args.noise), numbers(args.mistakes)):
+        for k, data_set in enumerate(truth):
+            mean = np.mean([judge(both[k], noise, mistake, data_set) for both in group], axis=0)
+            rows.append([name, data_set, noise, mistake, lab.show(mean[0]), lab.show(mean[:-1].mean()), lab.show(mean[-1])])
+            print(f"{name:60} {data_set:9} noise {noise:<5g} mistakes {mistake:<5g} gap {first} {rows[-1][4]}, "
+                  f"mean {rows[-1][5]}  tau {rows[-1][6]}", flush=True)
     lab.write(os.path.join(args.out, "smoothing.csv"),
-              ["score", "data_set", "noise", "gap_" + first, "gap_mean", "tau"], rows)
+              ["score", "data_set", "noise", "mistakes", "gap_" + first, "gap_mean", "tau"], rows)
 
 
 if __name__ == "__main__":
