@@ -273,8 +273,8 @@ static void choose(struct infill *in, struct rng *r)
         stairs_insert(front, i, x[2 * idx[i]], x[2 * idx[i] + 1]);
     }
     int n = find_candidates(in, c, r, tmp);
-    bool is_known = smooth && in->options.price;
-    known->n = is_known ? 0 : choose_fit(in, idx, r, tmp);
+    /* Smoothed scores and known costs take none. */
+    known->n = smooth && in->options.price ? 0 : choose_fit(in, idx, r, tmp);
     for (int i = 0; i < known->n; i++) {
         known->archs[i] = in->archs[idx[i]];
         known->error[i] = x[2 * idx[i]];

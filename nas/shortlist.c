@@ -65,17 +65,17 @@ static void choose_from(int *out, int n_out, int want, const double *x, int *idx
     }
 }
 
-/* x[n, 2]: errors, which the caller has put there, beside costs, both in [0, 1]. */
-static void place_costs(double *x, const double *cost, int n)
+/* x[2 i]: how far value[i] is from the best, 0, towards the worst, 1. */
+static void place(double *x, const double *value, int n, bool up)
 {
     double low = INFINITY, high = -INFINITY;
     for (int i = 0; i < n; i++) {
-        ASSERT(isfinite(cost[i]));
-        low = fmin(low, cost[i]);
-        high = fmax(high, cost[i]);
+        ASSERT(isfinite(value[i]));
+        low = fmin(low, value[i]);
+        high = fmax(high, value[i]);
     }
     for (int i = 0; i < n; i++) {
-        x[2 * i + 1] = high > low ? (cost[i] - low) / (high - low) : 0;
+        x[2 * i] = high > low ? (up ? high - value[i] : value[i] - low) / (high - low) : 0;
     }
 }
 
@@ -128,7 +128,7 @@ int shortlist_choose(int *out, int n_out, const double *score, const double *cos
     for (int i = 0; i < n; i++) {
         x[2 * i] = 1 - rank[i];
     }
-    place_costs(x, cost, n);
+    place(x + 1, cost, n, false);
     struct fronts fronts = fronts_of(x, n, &tmp);
     int n_chosen = 0;
     while (n_chosen < n_out && fronts.n_left > 0) {
@@ -204,17 +204,11 @@ static int find_near(int *near, int most, const double *x, int n, struct arena t
     return n_near;
 }
 
-/* Errors of x by score, 0 = the best, 1 = the worst; returns their deviation. */
-static double place_scores(double *x, const double *score, int n)
+/* Of the errors of x[n, 2]. */
+static double deviation(const double *x, int n)
 {
-    double low = INFINITY, high = -INFINITY, mean = 0, square = 0;
+    double mean = 0, square = 0;
     for (int i = 0; i < n; i++) {
-        ASSERT(isfinite(score[i]));
-        low = fmin(low, score[i]);
-        high = fmax(high, score[i]);
-    }
-    for (int i = 0; i < n; i++) {
-        x[2 * i] = high > low ? (high - score[i]) / (high - low) : 0;
         mean += x[2 * i] / n;
     }
     for (int i = 0; i < n; i++) {
@@ -260,8 +254,9 @@ int shortlist_expected(int *out, int n_out, const double *score, const double *c
 {
     ASSERT(n >= 0 && n_out >= 0);
     double *x = arena_push(&tmp, (size_t)n, 2 * sizeof *x);
-    double sd = mistake * place_scores(x, score, n);
-    place_costs(x, cost, n);
+    place(x, score, n, true);
+    place(x + 1, cost, n, false);
+    double sd = mistake * deviation(x, n);
     struct near c = {.which = arena_push(&tmp, (size_t)n, sizeof *c.which)};
     c.n = find_near(c.which, (int)MIN((int64_t)N_NEAR * n_out, n), x, n, tmp);
     if (c.n <= n_out) {

@@ -94,15 +94,18 @@ def main():
             c[can], e[can] = unit(latency[can]), unit(100 - accuracy[can])
             norm[device, data_set] = c, e, hypervolume(zip(c[can], e[can]))
 
-    def judge(score, noise, mistake, data_set):
-        """Gap on each device, tau."""
+    def even(score, noise):
+        """The cells that have a score, and the score, smoothed."""
         known = some[np.isfinite(score[some])]
-        value = score[known] if noise == 0 else smooth(cells[known], score[known], noise, args.reach)
+        return known, score[known] if noise == 0 else smooth(cells[known], score[known], noise, args.reach)
+
+    def judge(known, value, mistake, data_set):
+        """Gap on each device, tau."""
         gaps = []
         for device, latency in cost.items():
             can = np.isfinite(latency[known])
             some_of = value[can], latency[known][can]
-            chosen = known[can][shortlist(*some_of) if noise * mistake == 0 else shortlist_expected(*some_of, mistake=mistake)]
+            chosen = known[can][shortlist(*some_of) if mistake == 0 else shortlist_expected(*some_of, mistake=mistake)]
             gaps.append(gap(chosen, *norm[device, data_set]))
         return gaps + [kendalltau(value, truth[data_set][known])[0]]
 
@@ -113,9 +116,10 @@ def main():
     groups.append(("truth", [(truth["cifar10"] + m, truth["cifar100"] + m) for m in mistakes]))
     groups.append(("12 epochs", [tuple(np.array([number(r[c]) for r in table]) for c in ("c10_test12", "c100_test12"))]))
     rows, first = [], next(iter(cost))
-    for (name, group), noise, mistake in itertools.product(groups, numbers(args.noise), numbers(args.mistakes)):
-        for k, data_set in enumerate(truth):
-            mean = np.mean([judge(both[k], noise, mistake, data_set) for both in group], axis=0)
+    for (name, group), noise in itertools.product(groups, numbers(args.noise)):
+        evened = [[even(score, noise) for score in both] for both in group]
+        for mistake, (k, data_set) in itertools.product(numbers(args.mistakes), enumerate(truth)):
+            mean = np.mean([judge(*both[k], mistake if noise else 0, data_set) for both in evened], axis=0)
             rows.append([name, data_set, noise, mistake, lab.show(mean[0]), lab.show(mean[:-1].mean()), lab.show(mean[-1])])
             print(f"{name:60} {data_set:9} noise {noise:<5g} mistakes {mistake:<5g} gap {first} {rows[-1][4]}, "
                   f"mean {rows[-1][5]}  tau {rows[-1][6]}", flush=True)
